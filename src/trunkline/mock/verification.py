@@ -1,7 +1,7 @@
 """Verification: was an operation called with this body, these parameters and these header fields, and how often?
 
     >>> verify(session.requests.entries(), Expectation("createTrunk", json={"name": "Night Desk"}))
-    Verdict(matching=(), problem='createTrunk: 0 of 1 requests match; expected at least 1 ...')
+    Verification(matching=(), problem='createTrunk: 0 of 1 requests match; expected at least 1 ...')
 
 No text of it holds a secret.
 """
@@ -66,7 +66,7 @@ class Expectation:
             raise UsageError("times must be a whole number, 0 or more; leave it out for at least once")
 
 
-class Verdict(NamedTuple):
+class Verification(NamedTuple):
     """The requests that match; and the problem, empty if their number is as expected."""
 
     matching: tuple[RecordedRequest, ...]
@@ -81,15 +81,15 @@ class Difference(NamedTuple):
     sent: Json
 
 
-def verify(requests: Sequence[RecordedRequest], expected: Expectation) -> Verdict:
+def verify(requests: Sequence[RecordedRequest], expected: Expectation) -> Verification:
     """Compare the requests for the expected operation with an expectation."""
     operation, times = expected.operation, expected.times
     asked = [(request, [*_differences(request, expected)]) for request in requests if request.operation == operation]
     matching = tuple(request for request, found in asked if not found)
     if len(matching) == times or (times is None and matching):
-        return Verdict(matching, "")
+        return Verification(matching, "")
     if not asked:
-        return Verdict((), f"{operation} was never asked; {_summary(requests)}")
+        return Verification((), f"{operation} was never asked; {_summary(requests)}")
     others = [(request, found) for request, found in asked if found]
     wanted = "at least 1" if times is None else times
     lines = [f"{operation}: {len(matching)} of {len(asked)} requests match; expected {wanted}"]
@@ -101,7 +101,7 @@ def verify(requests: Sequence[RecordedRequest], expected: Expectation) -> Verdic
         lines.append(f"The nearest{' of the others' if matching else ''} is {_line(nearest)}:")
         lines += [f"  {shown(difference)}" for difference in found[:_MOST_SHOWN]]
         lines += [f"  and {len(found) - _MOST_SHOWN} more differences"] if len(found) > _MOST_SHOWN else []
-    return Verdict(matching, "\n".join(lines))
+    return Verification(matching, "\n".join(lines))
 
 
 def _line(request: RecordedRequest) -> str:
