@@ -14,14 +14,16 @@ from trunkline.mock.generators import Record
 from trunkline.mock.mock import Mock
 from trunkline.mock.world import facts
 
-Records = Mapping[str, list[Record]]
+RecordsByCollection = Mapping[str, list[Record]]
 """The records of the default account, by collection."""
 
 
 def commands(mock: Mock, url: str) -> Iterator[dict[str, str]]:
     """The operationId, the vendor's page and the `curl` command of each operation, for the records as they are now."""
     vendor = mock.vendor
-    records: Records = {name: [*mock.records(name).of(vendor.world.account)] for name in vendor.world.collections}
+    records: RecordsByCollection = {
+        name: [*mock.records(name).of(vendor.world.account)] for name in vendor.world.collections
+    }
     for operation in vendor.contract.operations:
         request = build_request(
             operation,
@@ -37,7 +39,7 @@ def commands(mock: Mock, url: str) -> Iterator[dict[str, str]]:
         }
 
 
-def _ids(mock: Mock, operation: Operation, records: Records) -> dict[str, str]:
+def _ids(mock: Mock, operation: Operation, records: RecordsByCollection) -> dict[str, str]:
     """Ids for the path: of a record, one that can be deleted if the operation does that, and of its parents."""
     collections = mock.vendor.world.collections
     ids: dict[str, str] = {}
@@ -54,7 +56,7 @@ def _ids(mock: Mock, operation: Operation, records: Records) -> dict[str, str]:
     return ids
 
 
-def _is_kept(mock: Mock, operation: Operation, record: Record, records: Records) -> bool:
+def _is_kept(mock: Mock, operation: Operation, record: Record, records: RecordsByCollection) -> bool:
     """Whether the mock refuses to delete a record: it is in use, or others belong to it."""
     if not isinstance(operation.kind, Delete):
         return False
@@ -65,7 +67,7 @@ def _is_kept(mock: Mock, operation: Operation, record: Record, records: Records)
     return has_children or bool(facts(record)["in_use"])
 
 
-def _body(mock: Mock, operation: Operation, records: Records) -> Json:
+def _body(mock: Mock, operation: Operation, records: RecordsByCollection) -> Json:
     """The body that the vendor's page shows, with another value where it must be unique and is taken."""
     sample = _sample(mock.vendor.contract, operation)
     if not isinstance(operation.kind, Create) or not isinstance(sample, dict):
