@@ -5,20 +5,8 @@ says which differences break a client.
 """
 
 from trunkline.check.drift.comparison import Change, Drift, drift
-from trunkline.check.drift.kinds import KINDS, ChangeKind
+from trunkline.check.drift.kinds import KINDS
 from trunkline.check.drift.patch import Patch
-from trunkline.check.drift.profile import BodyPlace, ChangeCause, Deviation, Profile, Sighting
+from trunkline.check.drift.profile import Profile
 
-__all__ = [
-    "KINDS",
-    "BodyPlace",
-    "Change",
-    "ChangeCause",
-    "ChangeKind",
-    "Deviation",
-    "Drift",
-    "Patch",
-    "Profile",
-    "Sighting",
-    "drift",
-]
+__all__ = ["KINDS", "Change", "Drift", "Patch", "Profile", "drift"]
