@@ -230,13 +230,13 @@ class RecordingMock:
         self._check_operation(operation)
         failure: Exception | None = None
         try:
-            verdict = verify(self.requests, Expectation(operation, json, query, headers, times))
+            verification = verify(self.requests, Expectation(operation, json, query, headers, times))
         except UsageError as caught:
             failure = caught.with_traceback(None)  # the frames below hold the expected values
         else:
-            if not verdict.problem:
-                return [*verdict.matching]
-            failure = AssertionError(verdict.problem)
+            if not verification.problem:
+                return [*verification.matching]
+            failure = AssertionError(verification.problem)
         json = query = headers = None  # which may be secrets, and pytest can show them
         raise failure from None
 

@@ -134,12 +134,12 @@ async def verify_requests(request: Request) -> HTTPResponse:
     _by_operation(session, given["operation"])
     if not session.requests.most:
         raise HTTPException(409, _NO_RECORD)
-    verdict = await run_in_threadpool(verify, session.requests.entries(), Expectation(**given))
+    verification = await run_in_threadpool(verify, session.requests.entries(), Expectation(**given))
     forgotten = session.requests.forgotten
-    if not verdict.problem:
-        return JSONResponse({"verified": True, "count": len(verdict.matching), "forgotten": forgotten})
+    if not verification.problem:
+        return JSONResponse({"verified": True, "count": len(verification.matching), "forgotten": forgotten})
     note = f"\n(the log has forgotten the first {forgotten} requests; --record keeps more)" if forgotten else ""
-    raise HTTPException(409, verdict.problem + note)
+    raise HTTPException(409, verification.problem + note)
 
 
 def _by_vendor(session: MockSession, text: str) -> Filter:
