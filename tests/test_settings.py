@@ -19,6 +19,7 @@ from trunkline.mock.factory import MOST_RECORDS
 from trunkline.report import FORMATS
 from trunkline.settings import (
     ALTERNATIVES,
+    COMMAND_LINE_ONLY,
     FLAG,
     NEEDS,
     OPTIONS,
@@ -79,6 +80,14 @@ def test_the_document_has_the_table() -> None:
     lines = [*table()]
     missing = [line for line in lines if line not in text]
     assert missing == [], "put these lines into docs/configuration.md:\n" + "\n".join(lines)
+
+
+def test_the_document_lists_what_only_the_command_line_takes(project: Path) -> None:
+    """Its list is that of `COMMAND_LINE_ONLY`, and no variable sets such an option."""
+    listed = DOCUMENT.read_text("utf-8").partition("- Only on the command line:")[2].partition("\n- ")[0]
+    assert {*re.findall(r"`(\w+)`", listed)} - {"reset"} == set().union(*COMMAND_LINE_ONLY.values())
+    for command in ("validate", "drift"):
+        assert settings(command, {row("since").variable: "2h"}).since is None
 
 
 @pytest.mark.parametrize(

@@ -593,7 +593,7 @@ COMMAND_LINE_ONLY = {
     "validate": {"live", "since", "update_baseline"},
     "proxy": {"update_baseline"},
     "pytest": {"update_baseline"},
-    "drift": {"against", "patch", "write"},
+    "drift": {"since", "against", "patch", "write"},
     "export": {"document_url", "output"},
     "faults": {"schema"},
 }
