@@ -257,7 +257,7 @@ class Settings:
     trunks: int | None = option(
         UP_TO_A_MILLION,
         "serve pytest",
-        "Serve N generated trunks, with calls or DIDs of theirs, instead of the shipped.",
+        "Serve N generated trunks, with calls or DIDs of theirs, instead of the shipped ones.",
     )
     seed: int | None = option(
         SEED,
@@ -418,7 +418,7 @@ class Settings:
     max_requests: int | None = option(
         AT_LEAST_ONE,
         "check watch replay pytest",
-        "Stop after N requests, in watch those of a round; what was not checked is reported.",
+        "Stop after N requests (watch: in each round); what was not checked is reported.",
     )
     max_wait: float = option(
         SECONDS,
