@@ -199,9 +199,9 @@ def _check(path: Path, source: Source) -> None:
     for key, value in source.values.items():
         row = OPTIONS.get(key)
         if row is None:
-            from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
+            from trunkline.findings import suggestion  # noqa: PLC0415 - only for a mistake
 
-            meant = "".join(f"; did you mean {name!r}?" for name in get_close_matches(key, OPTIONS, 1))
+            meant = suggestion(key, OPTIONS)
             raise UsageError(f"{path} has an unknown key {key!r}{meant}; docs/configuration.md lists the keys")
         if row.type in (SECRET, WEBHOOK):
             raise UsageError(describe_secret(path, row))
