@@ -784,7 +784,9 @@ def test_help_explains_options_marker_and_fixtures(run: Run) -> None:
     for option in ("fixtures", "trunks", "seed", "vendor", "url", "app", "token", "token-file", "param", "strictness"):
         assert f"--trunkline-{option}=" in shown
     assert "TRUNKLINE_TOKEN" in shown
-    run("", "--markers").stdout.fnmatch_lines(["@pytest.mark.trunkline(vendor, *, *"])
+    run("", "--markers").stdout.fnmatch_lines(
+        ["@pytest.mark.trunkline(vendor, [*], *faults=*, scenario=NAME, intercept=*"]
+    )
     listed = run("", "--fixtures").stdout
     listed.fnmatch_lines(["talkover [[]session scope[]] -- *", "*A mock of talkover on a port, fresh for each test*"])
     listed.fnmatch_lines(["telepath_target [[]session scope[]] -- *", "*A mock of telepath without sockets*"])

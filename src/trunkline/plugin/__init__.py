@@ -65,10 +65,11 @@ class SuiteSummary:
 _SUMMARY = pytest.StashKey[SuiteSummary]()
 
 _MARKER_HELP = (
-    "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N, rate_window=N, faults=[...], intercept=True): the "
-    "contents of a vendor's mock in one test. Each collection, such as trunks, is a list of records, whose other "
-    "fields are made up, or the number to generate. Each fault is a line such as 'listTrunks: 503 x2'. intercept=True "
-    "sends what the test asks of the vendor's real host to the mock. Use one marker for each vendor."
+    "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N, rate_window=N, faults=[...], scenario=NAME, "
+    "intercept=True): the contents of a vendor's mock in one test. Each collection, such as trunks, is a list of "
+    "records, whose other fields are made up, or the number to generate. Each fault is a line such as "
+    "'listTrunks: 503 x2'; `trunkline faults` lists the scenarios. intercept=True sends what the test asks of the "
+    "vendor's real host to the mock. Use one marker for each vendor."
 )
 
 
