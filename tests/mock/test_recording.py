@@ -16,6 +16,7 @@ import trunkline
 from trunkline import Request, mock
 from trunkline.errors import DataError, TargetError, UsageError
 from trunkline.exchange import Json
+from trunkline.mock.faults import FaultyResponse
 from trunkline.mock.recording import RecordingMock, override
 
 TELEPATH = trunkline.load("telepath")
@@ -195,6 +196,21 @@ def test_a_fault_counts_its_answers_and_ends_with_its_block() -> None:
     assert (list_trunks(fake).status, other.used) == (200, 1)
     other.remove()
     assert other.used == 1
+
+
+def test_a_delay_is_of_every_answer_or_of_a_kind() -> None:
+    """In seconds or by a distribution; a mock without a socket only says how long a server would wait."""
+    fake = RecordingMock(TELEPATH)
+    with fake.delay(0.5):
+        every = list_trunks(fake)
+    with fake.delay("uniform(0.1,0.2)", "read"):
+        read = list_trunks(fake)
+    with fake.delay(0.5, "write"):
+        other = list_trunks(fake)
+    assert isinstance(every, FaultyResponse)
+    assert isinstance(read, FaultyResponse)
+    assert (every.delivery.delay, 0.1 <= read.delivery.delay <= 0.2) == (0.5, True)
+    assert not isinstance(other, FaultyResponse)
 
 
 def test_a_lost_answer_is_a_written_record() -> None:
