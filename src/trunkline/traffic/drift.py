@@ -89,7 +89,7 @@ def _observe(profile: Profile, reading: Reading, entry: Entry, among: tuple[Oper
     reading.undated += reading.since is not None and time is None
 
 
-def patch_of(found: Drift, today: datetime | None = None) -> Patch:
+def patch_of(found: Drift) -> Patch:
     """The patch to the vendor's schema files for all changes that the format of the contract can express."""
     vendor = found.profile.contract.vendor
     folder = root_of(vendor) / "schemas" / vendor
@@ -101,7 +101,7 @@ def patch_of(found: Drift, today: datetime | None = None) -> Patch:
                 (Path(draft) / name).write_text(text, "utf-8")
             lint_schemas(vendor, Path(draft))
 
-    return Patch.of(found, texts, accepts, f"{today or datetime.now(UTC):%Y-%m-%d}")
+    return Patch.of(found, texts, accepts, f"{datetime.now(UTC):%Y-%m-%d}")
 
 
 def folder_to_write(vendor: str) -> Path:

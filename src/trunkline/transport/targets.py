@@ -41,6 +41,8 @@ __all__ = [
 MOST_RECEIVED = 256 << 20
 """The number of bytes that all answers to one check may have, so that it ends within minutes."""
 _SLOWEST = 1 / 3600
+_MOST_WAITS = 5
+"""The number of times that one request is sent again after a 429."""
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
@@ -136,12 +138,11 @@ def waiting_out_429(
     *,
     reset_header: str | None = None,
     max_wait: float = MAX_WAIT,
-    tries: int = 5,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
     waiting: Callable[[Request, float], None] | None = None,
 ) -> Target:
-    """The target, which waits after each 429 and sends the request again, at most `tries` times.
+    """The target, which waits after each 429 and sends the request again, at most five times.
 
     The time to wait is that of `Retry-After`, or else of the vendor's `reset_header`: a Unix time or, if small,
     seconds. Times are those of the server's clock, as its `Date` shows it. Without a time, or with one in the past, it
@@ -151,7 +152,7 @@ def waiting_out_429(
 
     def ask(request: Request) -> Response:
         response = target(request)
-        for attempt in range(tries):
+        for attempt in range(_MOST_WAITS):
             if response.status != 429:
                 return response
             wait = _wait_time(response.headers, reset_header, clock())
@@ -169,7 +170,8 @@ def waiting_out_429(
             response = target(request)
         if response.status == 429:
             raise TargetError(
-                f"{request.method} {request.path} still gets a 429 after {tries} waits; send fewer requests per second"
+                f"{request.method} {request.path} still gets a 429 after {_MOST_WAITS} waits; "
+                "send fewer requests per second"
             )
         return response
 

@@ -54,7 +54,7 @@ class Webhook:
         raise TargetError(f"the webhook at {self.name} was not told: {reason}")
 
 
-def webhook(url: str, *, timeout: float = 10.0, sleep: Callable[[float], None] = time.sleep) -> Webhook:
+def webhook(url: str, *, timeout: float = 10.0) -> Webhook:
     """The webhook at an address. Raises `UsageError` unless it is one of https, or of this machine.
 
     No message quotes the address, which often holds a secret.
@@ -73,4 +73,4 @@ def webhook(url: str, *, timeout: float = 10.0, sleep: Callable[[float], None] =
         target = targets.http(f"{parts.scheme}://{parts.netloc}", timeout=timeout, max_bytes=_LONGEST_ANSWER)
     except UsageError as error:
         raise UsageError(str(error).replace("the base address", "the address of the webhook")) from None
-    return Webhook(target, parts.path or "/", parts.query, target.name, sleep)
+    return Webhook(target, parts.path or "/", parts.query, target.name)
