@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urlsplit
 
+from trunkline.contract.http import PORTS
 from trunkline.contract.model import Contract
 from trunkline.errors import UsageError
 from trunkline.findings import truncate
@@ -75,15 +76,12 @@ def _base(url: str) -> SplitResult:
     """A base address that the user names. Raises `UsageError` for one that is none."""
     try:
         address = urlsplit(url)
-        if address.scheme in _PORTS and address.hostname and address.port != 0 and not address.query:
+        if address.scheme in PORTS and address.hostname and address.port != 0 and not address.query:
             return address._replace(path=address.path.rstrip("/"))
     except ValueError:
         pass
     raise UsageError("--base is the address that stands for the vendor's, such as https://gateway.example.com/v1")
 
 
-_PORTS = {"http": 80, "https": 443}
-
-
 def _origin(address: SplitResult) -> tuple[str, str | None, int | None]:
-    return address.scheme.lower(), address.hostname, address.port or _PORTS.get(address.scheme.lower())
+    return address.scheme.lower(), address.hostname, address.port or PORTS.get(address.scheme.lower())

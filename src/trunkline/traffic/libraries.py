@@ -23,7 +23,7 @@ from trunkline.exchange import headers as lower_case
 from trunkline.traffic import RESPONSE, UNKNOWN
 from trunkline.traffic.messages import UNKNOWN_CREDENTIAL, content_length, decode, exchange_of, request_below_base
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _STATUS = ("status_code", "status", "code")
 _BODY = ("content", "data", "body", "_body")
@@ -172,7 +172,7 @@ def _text(value: object) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
-def _first(owner: Any, names: Iterable[str], type_: type[T]) -> T | None:
+def _first(owner: Any, names: Iterable[str], type_: type[_T]) -> _T | None:
     """The first of the attributes that is of the type; a number is never a bool."""
     values = (_attribute(owner, name) for name in names)
     return next((value for value in values if isinstance(value, type_) and not isinstance(value, bool)), None)

@@ -54,7 +54,7 @@ def decode(response: Response) -> Response:
     except TargetError:
         pass  # the body is not coded as its header says: it is judged as it is
     coding = coding_of(response)
-    if coding not in {"identity", "gzip", "x-gzip", "deflate"} and not _is_text(response.body):
+    if coding not in {"identity", "gzip", "x-gzip", "deflate"} and not is_text(response.body):
         raise UsageError(f"the body is coded as {ascii(coding)[1:-1]}, which is not read here; use curl --compressed")
     check_weight(response.body)
     return response
@@ -82,7 +82,7 @@ def require_whole_body(response: Response, recorded: int) -> Response:
         begun = response.body.lstrip(_BLANKS)[:1] in (b"{", b"[")
         cut = begun and (CUT_OFF in str(error) or response.body.rstrip(_BLANKS)[-1:] not in (b"}", b"]"))
         shorter = length is not None and not coded
-        if cut or shorter or (coded and not _is_text(response.body)):
+        if cut or shorter or (coded and not is_text(response.body)):
             raise UsageError(
                 f"the body was cut off: it is not JSON{'' if length is None else ', and not of its content-length'}"
                 "; record the response again"
@@ -90,7 +90,8 @@ def require_whole_body(response: Response, recorded: int) -> Response:
     return response
 
 
-def _is_text(body: bytes) -> bool:
+def is_text(body: bytes) -> bool:
+    """Whether a body is UTF-8."""
     try:
         body.decode()
     except UnicodeDecodeError:

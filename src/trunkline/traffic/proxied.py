@@ -25,7 +25,7 @@ from trunkline.redaction import (
     secrets_in_response,
 )
 from trunkline.traffic.addresses import Addresses, NoOperation
-from trunkline.traffic.messages import coding_of, decode
+from trunkline.traffic.messages import coding_of, decode, is_text
 from trunkline.traffic.record_file import DecodedExchange, RecordFile
 from trunkline.traffic.recorded import Recorded, recorded_exchange
 from trunkline.traffic.stand_ins import SHORTEST, StandIns
@@ -130,7 +130,7 @@ class ProxyJudge:
         except UsageError:
             return Verdict(reason=UNJUDGEABLE)
         self._judged += 1
-        if self._judged % _RENEWED == 0:  # what they remember of a run does not grow for ever
+        if self._judged % _RENEWED == 0:  # what they remember of a run does not grow forever
             self._rules = rules_of_a_run()
         findings, reason = self._findings(decoded)
         secrets = self._secrets(decoded)
@@ -145,7 +145,7 @@ class ProxyJudge:
         return Verdict(len(failing), rules, tuple(lines), reason)
 
     def _findings(self, decoded: DecodedExchange) -> tuple[list[Finding], str]:
-        """The findings, one for each cause; and the reason why there is no judgement, or empty."""
+        """The findings, one for each cause; and the reason why there is no judgment, or empty."""
         response = Response(decoded.status, decoded.response_headers, decoded.response_body)
         sent = decoded.method, decoded.url, decoded.request_headers, decoded.request_body
         try:
@@ -270,13 +270,7 @@ def _fields(raw: RawHeaders) -> Headers:
 def _is_opaque(decoded: DecodedExchange) -> bool:
     """Whether the body may hide secrets, since it has a content coding that could not be undone."""
     response = Response(decoded.status, decoded.response_headers, decoded.response_body)
-    if coding_of(response) == "identity":
-        return False
-    try:
-        response.body.decode()
-    except UnicodeDecodeError:
-        return True
-    return False
+    return coding_of(response) != "identity" and not is_text(response.body)
 
 
 def _recorded_bytes(body: bytes, stand_in: Callable[[str], str]) -> bytes:
