@@ -33,7 +33,7 @@ HEADER = ("x-trunkline", "yes")
 TOKEN_VARIABLE = "TRUNKLINE_ADMIN_TOKEN"
 
 SAFE = frozenset(("GET", "HEAD"))
-"""The methods that change nothing."""
+"""The methods of the admin surface that change nothing."""
 _HOST = re.compile(r"(?:\[([^][]*:[^][]*)\]|([^][:]+))(?::[0-9]*)?")
 """A name or an address, with a port or without; only an IPv6 address is in brackets."""
 _CHALLENGES = (("www-authenticate", 'Bearer realm="trunkline"'), ("www-authenticate", 'Basic realm="trunkline"'))

@@ -80,8 +80,8 @@ def connect(
 
     The built-in mock gets its own token, not the one in the environment, which is for live implementations.
     Requests are counted against `max_requests`, then spaced at `rate` a second, until their answers have
-    `targets.MOST_RECEIVED` bytes. After a 429 the request is sent again,
-    and `waiting` is called with the request and the seconds until then, which are at most `max_wait`.
+    `targets.MOST_RECEIVED` bytes. After a 429 the request is sent again, and `waiting` is called with the request and
+    the seconds until then, which are at most `max_wait`.
     """
     if url is not None and app is not None:
         raise UsageError("an address and an application are two implementations; give one of them")

@@ -1,8 +1,9 @@
 """The beginning of a connection: its first bytes decide whether uvicorn reads it with httptools or with h11.
 
-httptools is fast, but has a list of methods, of an absolute target (`GET http://host/path`) it reports the path alone,
-it leaves out the body of a request with `Upgrade`, and it takes requests without a Host, or with two. A client that
-sends such a request sends it first; so h11 gets every connection whose first packet is not one complete, ordinary head.
+httptools is fast, but it refuses methods that it does not know, reports the path alone of an absolute target
+(`GET http://host/path`), leaves out the body of a request with `Upgrade`, and accepts requests without a Host, or with
+two. A client that sends such a request usually sends it first; so h11 gets every connection whose first packet is not
+one complete, ordinary head.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ class _Slow(_Watched, H11Protocol):
 
 
 class _Fast(_Watched, HttpToolsProtocol):
-    """uvicorn's protocol on httptools. It answers at once what needs no waiting, and bounds what both of them copy.
+    """uvicorn's protocol on httptools. It answers at once what needs no waiting.
 
-    It refuses a head or a trailer section that does not end.
+    It refuses a head or a trailer section that does not end, of which uvicorn and httptools would copy ever more.
     """
 
     immediately: Immediately | None = None
@@ -112,7 +113,7 @@ class ServerConnection(asyncio.Protocol):
         self._waits_since: float | None = None
         self._is_lost = False
         self.when_lost: Callable[[], object] | None = None
-        """What is called when the connection is closed on both sides, during a request."""
+        """The function that is called when the connection is closed on both sides, during a request."""
 
     @property
     def is_finished(self) -> bool:
