@@ -418,18 +418,22 @@ def test_an_unexpected_exception_is_reported_as_a_bug(run: Run, monkeypatch: pyt
     assert "Traceback" in run("export", VENDORS[0])[2]
 
 
-def test_an_interruption_of_the_imports_ends_with_130() -> None:
-    """They take longer than anything else before a command handles Ctrl-C; there is no traceback."""
-    interrupted = """if True:
-        import importlib.abc, sys
+@pytest.mark.parametrize("module", ["trunkline.settings", "trunkline.cli.rules"])
+def test_an_interruption_of_the_imports_ends_with_130(module: str) -> None:
+    """There is no traceback, and it counts even where Python drops an exception, as in a callback of its imports."""
+    interrupted = f"""if True:
+        import importlib.abc, signal, sys, weakref
 
         class Interruption(importlib.abc.MetaPathFinder):
             def find_spec(self, name, path=None, target=None):
-                if name == "trunkline.settings":
-                    raise KeyboardInterrupt
+                if name == {module!r}:
+                    value = set()
+                    seen = weakref.ref(value, lambda _: signal.raise_signal(signal.SIGINT))
+                    del value
 
         sys.meta_path.insert(0, Interruption())
         from trunkline.cli import main
+        main(["rules"])
     """
     done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

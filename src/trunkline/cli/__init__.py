@@ -10,6 +10,11 @@ from __future__ import annotations
 import sys
 
 try:
+    from trunkline.cli.starting import ending_at_once
+except KeyboardInterrupt:
+    sys.exit(130)
+
+with ending_at_once():
     import errno
     import io
     import os
@@ -31,8 +36,6 @@ try:
     from trunkline.errors import TrunklineError, reason_of
     from trunkline.redaction import printable
     from trunkline.settings import DEBUG, describe_bug
-except KeyboardInterrupt:  # these imports take longer than all that a command does before it handles Ctrl-C
-    sys.exit(130)
 
 _OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 """The errors of a write. If the exception names no file, it was standard output that could not be written."""

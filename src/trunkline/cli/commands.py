@@ -15,6 +15,7 @@ from trunkline.cli.completion import (
     complete_vendors,
     completer,
 )
+from trunkline.cli.starting import ending_at_once
 from trunkline.contract import folders
 from trunkline.settings import FLAG, Option, options_of
 from trunkline.settings.sources import Source, configuration, environment, resolve
@@ -46,7 +47,9 @@ def command(name: str, summary: str, text: str, *arguments: click.Argument, exam
         given = {row: None if value is False else value for row, value in texts.items()}  # False: no such flag
         typed = click.get_current_context().obj
         settings = resolve(name, Source(given, lambda row: _spelling(row, typed)), environment(), configuration())
-        return getattr(import_module(f"trunkline.cli.{name}"), name)(settings, **values)
+        with ending_at_once():
+            function = getattr(import_module(f"trunkline.cli.{name}"), name)
+        return function(settings, **values)
 
     params: list[click.Parameter] = [*arguments, *map(_option, rows)]
     return Command(name, callback=callback, params=params, help=text, short_help=summary, epilog=example)
