@@ -426,7 +426,7 @@ def shown(value: float) -> str:
 
 def arguments() -> argparse.Namespace:
     """The options of the command line."""
-    parser = argparse.ArgumentParser(description="Measures the mock server; ends with 1 if a bound is missed.")
+    parser = argparse.ArgumentParser(description="Measure the mock server; end with 1 if a bound is missed.")
     parser.add_argument("--vendor", default="telepath", help="the vendor whose mock is measured; its list must page")
     parser.add_argument("--path", default="/trunks", help="the list that is asked for, below the vendor's address")
     parser.add_argument("--rounds", type=int, default=7, help="pairs of rounds of load, of one second each")
@@ -439,7 +439,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Measures everything, prints it, and says by its exit code whether the bounds are kept."""
+    """Measure everything, print it, and say by the exit code whether the bounds are kept."""
     options = arguments()
     mock = [*shlex.split(options.command), options.vendor, "--port", "0", "--quiet"]
     try:

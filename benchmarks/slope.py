@@ -3,8 +3,8 @@
     .venv-test/bin/python benchmarks/slope.py
 
 Each case is measured at several sizes, each twice the one before. Its time is processor time, its memory the most that
-Python allocates at once. Of the last doubling, time and memory may grow by less than three times: more is not
-proportional. What a request leaves behind may not grow at all.
+Python allocates at once. With the last doubling, time and memory may grow by less than three times: more is not
+proportional. Of all that it was sent, a mock may keep 2 MB.
 """
 
 from __future__ import annotations

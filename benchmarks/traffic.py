@@ -5,7 +5,8 @@
 
 A HAR file in one line and an NDJSON file are written to a temporary folder. Each holds pages of 100 trunks, of which no
 two are the same. `validate_files` judges them in a process of its own, with one job and with as many as there are
-processors. In the same round, plain `jsonschema` validates a page that was parsed before. The fastest round counts.
+processors. In the same round, plain `jsonschema` validates a page that was parsed before. The medians of the rounds
+count.
 """
 
 from __future__ import annotations
