@@ -1,4 +1,4 @@
-"""A catalogue of seeded defects: typical mistakes in an implementation, each as a function that breaks the mock.
+"""A catalog of seeded defects: typical mistakes in an implementation, each as a function that breaks the mock.
 
 A defect names the rule or law that must catch it. `break_` takes a correct target and returns a broken one. Most are
 made with these functions:

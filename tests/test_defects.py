@@ -38,7 +38,7 @@ each_defect = pytest.mark.parametrize("defect", DEFECTS, ids=label, scope="modul
 
 
 def test_there_are_many_defects_with_unique_names() -> None:
-    """The catalogue is large, and the name of a defect is unique."""
+    """The catalog is large, and the name of a defect is unique."""
     names = [(defect.name, defect.vendor) for defect in DEFECTS]
     assert len(DEFECTS) >= 300
     assert len(set(names)) == len(names)

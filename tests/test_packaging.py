@@ -1,4 +1,4 @@
-"""The wheel and the sdist contain the code, the data and the licence of the checkout, and nothing else."""
+"""The wheel and the sdist contain the code, the data and the license of the checkout, and nothing else."""
 
 from __future__ import annotations
 
@@ -120,10 +120,10 @@ def test_the_wheel_says_that_it_is_typed(built: Built) -> None:
 
 
 def test_both_contain_the_licence(built: Built) -> None:
-    """The wheel and the sdist contain the licence."""
-    licence = (ROOT / "LICENSE").read_bytes()
-    assert built.sdist["LICENSE"] == licence
-    assert [body for name, body in built.wheel.items() if name.endswith(".dist-info/licenses/LICENSE")] == [licence]
+    """The wheel and the sdist contain the license."""
+    license = (ROOT / "LICENSE").read_bytes()
+    assert built.sdist["LICENSE"] == license
+    assert [body for name, body in built.wheel.items() if name.endswith(".dist-info/licenses/LICENSE")] == [license]
 
 
 def test_the_sdist_builds_the_same_wheel(built: Built) -> None:

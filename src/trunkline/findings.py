@@ -17,7 +17,7 @@ LONGEST_VALUE = 160
 """The number of characters of a value that a report shows."""
 _LONGEST_TEXT = 2000
 _MOST_SKIPPED = 1000
-"""The number of places without a judgement that are kept."""
+"""The number of places without a judgment that are kept."""
 _MOST_READ = 2048
 """The number of characters of a text that are looked at to show some of them."""
 _LONGEST_REST = 48

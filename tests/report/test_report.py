@@ -353,7 +353,7 @@ def long() -> Report:
 
 
 def test_a_pipe_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No colour, no wrapping, no cutting, whatever the environment says."""
+    """No color, no wrapping, no cutting, whatever the environment says."""
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "CLICOLOR_FORCE"):
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("COLUMNS", "20")

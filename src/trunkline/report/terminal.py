@@ -1,4 +1,4 @@
-"""Lines on a terminal, with colours and one moving line of progress; plain lines in a pipe or a file."""
+"""Lines on a terminal, with colors and one moving line of progress; plain lines in a pipe or a file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Screen:
 def screen(out: TextIO | None = None, err: TextIO | None = None, *, quiet: bool = False) -> Iterator[Screen]:
     """A screen on standard output and standard error, or on two other streams; a quiet one shows no progress.
 
-    On a terminal there are colours, unless NO_COLOR is set or TERM is `dumb`.
+    On a terminal there are colors, unless NO_COLOR is set or TERM is `dumb`.
     """
     from rich.text import Text  # noqa: PLC0415 - only when something is shown
 
@@ -83,12 +83,12 @@ def _console(file: TextIO) -> Console:
     from rich.console import Console  # noqa: PLC0415 - only when something is shown
 
     is_terminal = file.isatty() and os.environ.get("TERM") != "dumb"
-    has_colour = is_terminal and not os.environ.get("NO_COLOR")
+    has_color = is_terminal and not os.environ.get("NO_COLOR")
     return Console(
         file=file,
         force_terminal=is_terminal,
         force_jupyter=False,
-        color_system="auto" if has_colour else None,
+        color_system="auto" if has_color else None,
         highlight=False,
         markup=False,
         emoji=False,

@@ -1,6 +1,6 @@
 """The report as lines to read.
 
-A line has a style for each of its pieces, and neither colour nor width: `terminal` shows it with both.
+A line has a style for each of its pieces, and neither color nor width: `terminal` shows it with both.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Line: TypeAlias = tuple[tuple[str, str], ...]
 """Pieces of text, each with its style: `(("documented", "bold red"), (" documented_status", ""))`."""
 
 _FEW_PLACES = 20
-"""The number of places without a judgement that the summary lists."""
+"""The number of places without a judgment that the summary lists."""
 _FEW_FINDINGS = 5
 """The summary repeats the findings only if there are more than these: fewer are still on the screen, in full."""
 

@@ -6,7 +6,7 @@
 `engine`           runs fixed and random scenarios, and reduces those with a finding
 `scenarios`        the fixed scenarios
 `moves`            the table of moves; they are in `read_moves`, `write_moves` and `refused_moves`
-`scenario`         a running scenario: sends requests, counts judgements, compares responses
+`scenario`         a running scenario: sends requests, counts judgments, compares responses
 `model`            which items exist, what their fields must be, and how each request changes that
 `request_bodies`   valid bodies in every variant, and bodies with one flaw
 `fields`           the fields and inputs that the contract documents

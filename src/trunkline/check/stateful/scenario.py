@@ -1,6 +1,6 @@
 """One running scenario: it sends requests, keeps the created items, and compares responses with the model.
 
-A `StatefulRun` is shared by all scenarios: it holds the target, the counts of judgements, the suppressed laws and the
+A `StatefulRun` is shared by all scenarios: it holds the target, the counts of judgments, the suppressed laws and the
 leftovers.
 """
 
@@ -55,7 +55,7 @@ class StatefulRun:
     """All scenarios against one target.
 
     `allowed_leftovers` is how many items may be left that no operation deletes, None for any number. `counts` is
-    the number of judgements of each (operationId, law). `suppressed` are the laws with a finding, each with whether the
+    the number of judgments of each (operationId, law). `suppressed` are the laws with a finding, each with whether the
     finding was a note.
     """
 
@@ -177,7 +177,7 @@ class Scenario:
     def judge(
         self, claim: Claim, holds: bool, message: str = "", expected: str = "", at: str = "status", seen: str = ""
     ) -> None:
-        """Count one judgement of a law, and end the scenario with a finding if the claim does not hold.
+        """Count one judgment of a law, and end the scenario with a finding if the claim does not hold.
 
         `seen` is by default the value at `at` in the last response. Nothing is judged on evidence that is only a
         decision of the mock. A law is suppressed with its own finding, and with one of a law that the claim assumes.

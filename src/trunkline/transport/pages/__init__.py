@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 THEME = Path(__file__).with_name("theme.css")
-"""The colours and the basic elements of all pages."""
+"""The colors and the basic elements of all pages."""
 
 
 @cache
