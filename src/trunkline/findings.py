@@ -95,7 +95,7 @@ class Excuse:
     lapsed: str = ""
 
     def __str__(self) -> str:
-        """`until 2027-02-26: the carrier mends it`, or `expired on 2026-11-01: ...`."""
+        """`until 2027-02-26: the carrier fixes it`, or `expired on 2026-11-01: ...`."""
         return f"{self.lapsed or f'until {self.expires}'}: {self.reason}"
 
 

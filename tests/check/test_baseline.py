@@ -107,7 +107,7 @@ def test_a_known_finding_does_not_fail_a_run(tmp_path: Path) -> None:
     assert report.failures() == ()
     (finding,) = report.findings
     assert finding.is_excused
-    assert str(finding.excuse) == "until 2027-02-26: because: why is it known, and who mends it?"
+    assert str(finding.excuse) == "until 2027-02-26: because: why is it known, and who fixes it?"
     both = checked(known, BUSY, trunks(put("/metrics/success_rate", 101)))
     assert [found.is_excused for found in both.findings] == [False, True]
 
@@ -231,7 +231,7 @@ def test_a_run_updates_a_baseline(tmp_path: Path) -> None:
     text = (tmp_path / "known.toml").read_text("utf-8")
     assert text.startswith(f"# ours\n\n{kept}\n[[known]]\n")
     assert "gone" not in text
-    assert text.count('\nreason = "TODO: why is it known, and who mends it?"\nexpires = 2027-02-26\n') == 2
+    assert text.count('\nreason = "TODO: why is it known, and who fixes it?"\nexpires = 2027-02-26\n') == 2
     again = read(str(tmp_path / "known.toml"), CONTRACT, today=TODAY)
     report = checked(again, BUSY, trunks(put("/metrics/success_rate", 101)), bodies(drop("/pagination")))
     assert again.update(report, Grade.IMPLIED).endswith("no new entry; none removed, 3 kept")

@@ -49,7 +49,7 @@ def test_a_baseline_is_written_filled_and_used(
     jsonschema_rs.Draft202012Validator(SCHEMA).validate(document)
     (finding,) = document["findings"]
     assert (document["verdict"], finding["fails"], finding["known"]["place"]) == ("kept", False, "known.toml:4")
-    assert finding["known"]["reason"] == "ticket 4711, why is it known, and who mends it?"
+    assert finding["known"]["reason"] == "ticket 4711, why is it known, and who fixes it?"
     assert check(project, "worse", *use) == 1
     monkeypatch.setattr(Checker, "fuzz", FUZZ)  # only what was exercised in full can be called stale
     assert check(project, "worse", *use, "--update-baseline") == 1

@@ -84,7 +84,7 @@ def test_github_shows_ten_of_each_level() -> None:
 
 def test_a_known_finding_is_no_annotation() -> None:
     """A baseline excuses it; the summary lists it as known, with its reason."""
-    made = report(finding(excuse=Excuse("known.toml:1", "the carrier mends it", "2027-02-26")))
+    made = report(finding(excuse=Excuse("known.toml:1", "the carrier fixes it", "2027-02-26")))
     assert [level for level, _, _ in commands(render(made, RUN))] == ["notice"]
     assert "| documented (known) |" in markdown.render(made, RUN)
 

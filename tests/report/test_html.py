@@ -123,8 +123,8 @@ def test_every_fact_of_the_json_document_is_in_the_text() -> None:
     report = reported(
         finding(1),
         finding(2, Grade.IMPLIED, sources=("a.har:12", "b.har:7"), first=1_795_900_000.0, last=1_795_990_000.0),
-        finding(4, excuse=Excuse("known.toml:3", "the carrier mends it", "2027-02-26")),
-        finding(5, excuse=Excuse("known.toml:9", "the carrier mends it", "2026-02-26", "expired on 2026-02-26")),
+        finding(4, excuse=Excuse("known.toml:3", "the carrier fixes it", "2027-02-26")),
+        finding(5, excuse=Excuse("known.toml:9", "the carrier fixes it", "2026-02-26", "expired on 2026-02-26")),
         finding(3, Grade.CUSTOMARY, rule="no_server_error", exchanges=(writes,)),
         finding(3, Grade.CUSTOMARY, rule="no_server_error"),
         leftovers=["trunks conn_1, made by trunkline-check-a"],

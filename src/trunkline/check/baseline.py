@@ -151,7 +151,7 @@ def _written(report: Report, finding: Finding, expires: date) -> str:
     lines = [f"{key} = {_quoted(text)}" for key, text in values.items()]
     lines.append(f"message = {_quoted(printable(report.redact(finding.message)))}")
     lines += ["writes = true"] * writes
-    lines += [f'reason = "{_TODO}: why is it known, and who mends it?"', f"expires = {expires}"]
+    lines += [f'reason = "{_TODO}: why is it known, and who fixes it?"', f"expires = {expires}"]
     return "\n".join([f"[[{_TABLE}]]", *lines])
 
 

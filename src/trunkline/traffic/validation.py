@@ -157,7 +157,7 @@ class BatchJudge:
                 if wrong >= _MOST_WRONG or problems >= _MOST_PROBLEMS:
                     unread = (
                         f"the responses from {entry.place} on were not judged, which would take too long: {wrong:,} "
-                        f"before it have {problems:,} problems; split the file, or mend those first"
+                        f"before it have {problems:,} problems; split the file, or fix those first"
                     )
                     break
                 found = self._judge(report, entry, rules)
