@@ -292,6 +292,20 @@ def test_a_credential_is_redacted_after_its_scheme(text: str) -> None:
     assert not any(credential in CREDENTIALS[text] for credential in found)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at https://user:hunter2@host/x, twice", "at https://user:***@host/x, twice"),
+        ("//:hunter2:3@host https:/user:hunter2@host", "//:***@host https:/user:***@host"),
+        ("the key sk_live_0123456789, and rk_test_0123456789", "the key ***, and ***"),
+        ("https://host:8900/a@b sip://alice@host /a:b@c sk_live_ sk_live_abc...", None),
+    ],
+)
+def test_a_credential_is_redacted_by_its_shape(text: str, shown: str | None) -> None:
+    """The password in an address, and a key that begins as one."""
+    assert redact_credentials(text) == (shown or text)
+
+
 @pytest.mark.parametrize("text", WORDS)
 def test_what_follows_a_scheme_and_is_no_credential_stays(text: str) -> None:
     """Parameters, words and placeholders can be read."""
@@ -305,7 +319,7 @@ def test_an_escaped_slash_does_not_end_a_credential() -> None:
     assert secrets_in_response(Response(200, (), body), ()) == {"tok_hush_0123/4567"}
 
 
-@pytest.mark.parametrize("part", ["bearer ", "Bearer " + "+" * 50, "basic%20", "Bearer a=", "Basic " + "=" * 30, "%20"])
+@pytest.mark.parametrize("part", ["bearer ", "Bearer " + "+" * 50, "basic%20", "Bearer a=", "Basic " + "=" * 30, "%20", "//:a", "//:::a@"])
 def test_credentials_are_found_in_a_time_in_proportion_to_the_text(part: str) -> None:
     """A text that nearly holds many is read once: it would never end otherwise."""
     text = part * ((1 << 17) // len(part))

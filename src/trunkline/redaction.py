@@ -67,6 +67,10 @@ _AFTER_SCHEME = re.compile(
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
 """The name of a scheme, and a word after it that may be a credential (RFC 9110, section 11.4)."""
+_PASSWORD = re.compile(r"""((?://|\b[a-z]{2,9}:/)[^\s/"'?\#@:]*:)[^\s/"?\#@]++(?=@)""")
+"""The password in an address: `https://user:password@host`, also as the name of a file, `https:/user:...`."""
+_KEY = re.compile(r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{8,}")
+"""A key that can be recognized by its beginning."""
 _SCHEMES = (b"earer", b"EARER", b"asic", b"ASIC")
 """The ends of the names of schemes, as servers spell them: a body without any of these is not searched."""
 _LONGEST_FORM = 64 << 10
@@ -184,13 +188,19 @@ class RecentSecrets:
 
 
 def redact_credentials(text: str) -> str:
-    """The text with `***` for each credential after the name of its scheme: `Bearer ***`, `Basic ***`."""
+    """The text with `***` for each credential that has the shape of one.
+
+    It stands after the name of its scheme (`Bearer ***`, `Basic ***`), is the password in an address
+    (`https://user:***@host`), or begins as secret keys do (`sk_live_`).
+    """
 
     def redacted(found: re.Match[str]) -> str:
         before = found.start(2) - found.start()
         return found[0][:before] + REDACTED if _is_credential(found) else found[0]
 
-    return _AFTER_SCHEME.sub(redacted, text)
+    text = _AFTER_SCHEME.sub(redacted, text)
+    text = _PASSWORD.sub(rf"\1{REDACTED}", text) if "@" in text else text
+    return _KEY.sub(REDACTED, text) if "k_" in text else text
 
 
 def credentials_in(text: str) -> set[str]:

@@ -337,9 +337,30 @@ LONG_ARGUMENTS = {
     ("check", "{vendor}", "--seed", LONG): "--seed is not a whole number",
     ("check", "{vendor}", "--seed", "9 " * 5000): "--seed is not a whole number",
     ("check", "{vendor}", "--param", f"{LONG}=1"): "9…' is the name of no path parameter here; there are: ",
+    ("validate", "{vendor}", LONG): "999…9' cannot be used: file name too long",
+    ("drift", "{vendor}", "9 " * 5000): "9 …' cannot be used: file name too long",
+    ("replay", LONG): "999…9' cannot be read: file name too long",
+    ("check", "{vendor}", "--baseline", LONG): "999…9' cannot be used: file name too long",
     ("serve", "--host", LONG): "999…9' is unknown; choose an address of this machine",
     (LONG,): "no such command ",
 }
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Bearer tok_hush_0123", "Bearer ***"),
+        ("https://user:hush2@host/a.har", "https://user:***@host/a.har"),
+        ("sk_live_0123456789.json", "***.json"),
+    ],
+)
+@pytest.mark.parametrize("command", [("validate", "{vendor}"), ("drift", "{vendor}"), ("replay",)])
+def test_a_wrong_file_name_is_shown_without_a_credential(
+    run: Run, command: tuple[str, ...], name: str, shown: str
+) -> None:
+    """It is redacted as any other text."""
+    _, _, err = run(*(argument.replace("{vendor}", VENDORS[0]) for argument in command), name)
+    assert sentence(err) == f"trunkline: {shown!r} cannot be read: there is no such file\n"
 
 
 @pytest.mark.parametrize("arguments", LONG_ARGUMENTS, ids=[" ".join(arguments)[:24] for arguments in LONG_ARGUMENTS])

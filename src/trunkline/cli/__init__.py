@@ -34,13 +34,14 @@ with ending_at_once():
     from trunkline.cli.commands import COMMANDS
     from trunkline.cli.output import BROKEN_PIPE, ERROR, INTERRUPTED, SUCCESS
     from trunkline.errors import TrunklineError, reason_of
-    from trunkline.redaction import printable
+    from trunkline.redaction import printable, redact_credentials
     from trunkline.settings import DEBUG, describe_bug
 
 _OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 """The errors of a write. If the exception names no file, it was standard output that could not be written."""
 
 _LONG_WORD = re.compile(r"(\S{60})\S{60,}(\S\S)")
+_LONG_QUOTE = re.compile(r"""(?<!\w)((['"])[^'"]{60})[^'"]{60,}(\2)(?!\w)""")
 _MOST_CHARACTERS = 1000
 """A longer sentence quotes something long: its middle is left out, its end says what to do."""
 
@@ -91,6 +92,8 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(error, OSError) and error.errno in _OUTPUT_ERRORS and error.filename is None:
             sentence = _output_error(error)
             _flush(sys.stdout)
+        elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            sentence = f"{os.fsdecode(error.filename)!r} cannot be used: {reason_of(error)}"
         else:
             sentence = describe_bug(error)
             if os.environ.get(DEBUG):
@@ -101,8 +104,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _print_error(sentence: str) -> None:
-    """Print one line on standard error; long words and a long middle are cut."""
-    text = _LONG_WORD.sub(r"\1…\2", printable(sentence))
+    """Print one line on standard error, without credentials; long words, quotations, and a long middle are cut."""
+    text = _LONG_WORD.sub(r"\1…\2", printable(redact_credentials(sentence)))
+    text = _LONG_QUOTE.sub(r"\1…\3", text)
     if len(text) > _MOST_CHARACTERS:
         text = f"{text[: _MOST_CHARACTERS // 2]} … {text[-_MOST_CHARACTERS // 2 :]}"
     with suppress(OSError):
