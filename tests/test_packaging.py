@@ -119,11 +119,11 @@ def test_the_wheel_says_that_it_is_typed(built: Built) -> None:
     assert "trunkline/py.typed" in built.wheel
 
 
-def test_both_contain_the_licence(built: Built) -> None:
+def test_both_contain_the_license(built: Built) -> None:
     """The wheel and the sdist contain the license."""
-    license = (ROOT / "LICENSE").read_bytes()
-    assert built.sdist["LICENSE"] == license
-    assert [body for name, body in built.wheel.items() if name.endswith(".dist-info/licenses/LICENSE")] == [license]
+    text = (ROOT / "LICENSE").read_bytes()
+    assert built.sdist["LICENSE"] == text
+    assert [body for name, body in built.wheel.items() if name.endswith(".dist-info/licenses/LICENSE")] == [text]
 
 
 def test_the_sdist_builds_the_same_wheel(built: Built) -> None:
