@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.browser import chromium
 
@@ -21,6 +22,10 @@ os.environ.pop("GITHUB_ACTIONS", None)  # where reports announce themselves; a t
 # The processes of the tests compile each module once, not once each, wherever this variable is set.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# No test of Hypothesis fails because the machine has much else to do.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 # Collect garbage less often: thousands of collected tests are a large heap, and with Python's own thresholds a tenth
 # of the processor time is spent on searching it for unreachable cycles. The processes that tests start are not

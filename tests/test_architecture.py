@@ -244,12 +244,20 @@ def test_the_package_exports_each_name_of_all() -> None:
         _ = trunkline.nothing
 
 
-MAP = SOURCE.parents[1] / "docs" / "architecture.md"
+DOCS = SOURCE.parents[1] / "docs"
+MAP = (DOCS / "architecture.md").read_text("utf-8") + (DOCS / "internals.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"`([\w./]+)`", MAP.read_text("utf-8")))))
+def test_the_glossary_is_short() -> None:
+    """Who begins here can learn its words in a minute: at most 20."""
+    glossary = (DOCS / "architecture.md").read_text("utf-8").partition("## Glossary")[2].partition("##")[0]
+    words = re.findall(r"^\| (?!term|---)([^|]+) \|", glossary, re.MULTILINE)
+    assert 0 < len(words) == len({*words}) <= 20
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`([\w./]+)`", MAP))))
 def test_the_map_names_what_exists(name: str) -> None:
-    """Each path in docs/architecture.md exists, and so does each module, class and function."""
+    """Each path in the two pages exists, and so does each module, class and function."""
     first, *rest = name.split(".")
     if "/" in name:
         assert (SOURCE.parents[1] / name).exists()

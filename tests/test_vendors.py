@@ -352,7 +352,7 @@ def made(operation: Operation) -> st.SearchStrategy[dict[str, Json]]:
 def test_what_a_check_may_send_is_harmless(operation: Operation) -> None:
     """Values that a check may send obey the contract, name no possible host, number or person, and need no trimming."""
 
-    @settings(max_examples=25, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=25, database=None, derandomize=True)
     @given(made(operation))
     def judge_one(body: dict[str, Json]) -> None:
         assert operation.body is not None

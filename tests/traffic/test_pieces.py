@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.recordings import PAGE, entries_of, har, joined
@@ -84,7 +84,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return data
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=100)
 @given(mutated() | st.binary(max_size=300))
 def test_any_bytes_are_entries_or_one_sentence(data: bytes) -> None:
     """No other error comes out of any reader; each entry has a place, and an exchange or a reason."""
@@ -92,7 +92,7 @@ def test_any_bytes_are_entries_or_one_sentence(data: bytes) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=400)
 @given(mutated() | st.binary(max_size=300))
 def test_many_more_bytes_are_entries_or_one_sentence(data: bytes) -> None:
     """The same in a long run."""

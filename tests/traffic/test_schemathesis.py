@@ -114,7 +114,7 @@ EVENTS = st.one_of(
 
 
 @given(EVENTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_event_is_read_or_refused(event: Json) -> None:
     """Whatever stands in an event: entries, of which each is an exchange or one sentence."""
     for entry in read_event(json.dumps(event).encode(), "a:1", ADDRESSES):
@@ -123,7 +123,7 @@ def test_any_event_is_read_or_refused(event: Json) -> None:
 
 
 @given(st.binary(max_size=64))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_line_that_is_not_json_is_refused(data: bytes) -> None:
     """With one sentence."""
     try:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trunkline.errors import UsageError
@@ -51,7 +51,6 @@ def values(stream: Stream, limit: int = 1000) -> Iterator[tuple[int, bytes | str
         end = stream.expect(b",]")
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # on a machine with much else to do
 @given(st.lists(JSON, min_size=1, max_size=5), st.integers(1, 7), st.sampled_from([None, 2]), st.booleans())
 def test_items_are_read_as_they_are_written(items: list[object], size: int, indent: int | None, escaped: bool) -> None:
     """However little is read at once, and however the document is written; each with its line."""

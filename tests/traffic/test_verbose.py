@@ -265,7 +265,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES | st.binary(max_size=8), max_size=12).map(b"".join))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_output_is_read_or_refused(data: bytes) -> None:
     """Whatever the order of the pieces: an entry, or one sentence."""
     with suppress(UsageError):
@@ -283,7 +283,7 @@ NOTES = st.lists(
 
 
 @given(JSON.map(lambda value: {"value": value}), st.sampled_from([None, 1]), NOTES, st.data(), st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_body_is_read_through_the_notes(
     value: object, indent: int | None, notes: list[bytes], data: st.DataObject, is_chunked: bool
 ) -> None:

@@ -790,8 +790,11 @@ def test_uvicorn_has_the_parts_that_are_used() -> None:
         assert [*signature(protocol.shutdown).parameters] == ["self"]
     for cycle in (httptools_impl.RequestResponseCycle, h11_impl.RequestResponseCycle):
         assert {"scope", "default_headers"} <= signature(cycle).parameters.keys()
+        used = {"keep_alive", "more_body", "response_started", "response_complete"}
+        assert used <= {*signature(cycle).parameters, *cycle.__init__.__code__.co_names}
     assert [*signature(HttpToolsProtocol._start_asgi_task).parameters] == ["self", "cycle", "app"]
     assert [*signature(HttpToolsProtocol.on_response_complete).parameters] == ["self"]
+    assert {"pipeline", "flow", "cycle", "server_state"} <= {*HttpToolsProtocol.__init__.__code__.co_names}
 
 
 READ = b"GET /v1/trunks?limit=1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n\r\n"

@@ -241,8 +241,8 @@ class OperationExtension(Node, frozen=True):
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """The kinds that are named."""
-        named = (self.list, self.fetch, self.create, self.update, self.delete, self.act)
-        return tuple(kind for kind in named if kind is not None)
+        values = (getattr(self, name) for name in self.__struct_fields__)
+        return tuple(value for value in values if isinstance(value, Kind))
 
 
 class ParameterSchema(Node, frozen=True):
