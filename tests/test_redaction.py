@@ -319,7 +319,9 @@ def test_an_escaped_slash_does_not_end_a_credential() -> None:
     assert secrets_in_response(Response(200, (), body), ()) == {"tok_hush_0123/4567"}
 
 
-@pytest.mark.parametrize("part", ["bearer ", "Bearer " + "+" * 50, "basic%20", "Bearer a=", "Basic " + "=" * 30, "%20", "//:a", "//:::a@"])
+@pytest.mark.parametrize(
+    "part", ["bearer ", "Bearer " + "+" * 50, "basic%20", "Bearer a=", "Basic " + "=" * 30, "%20", "//:a", "//:::a@"]
+)
 def test_credentials_are_found_in_a_time_in_proportion_to_the_text(part: str) -> None:
     """A text that nearly holds many is read once: it would never end otherwise."""
     text = part * ((1 << 17) // len(part))

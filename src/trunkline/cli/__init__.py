@@ -89,18 +89,22 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         code = BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - anything else is a bug, and is reported as one
-        if isinstance(error, OSError) and error.errno in _OUTPUT_ERRORS and error.filename is None:
-            sentence = _output_error(error)
-            _flush(sys.stdout)
-        elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            sentence = f"{os.fsdecode(error.filename)!r} cannot be used: {reason_of(error)}"
-        else:
-            sentence = describe_bug(error)
-            if os.environ.get(DEBUG):
-                traceback.print_exc()
+        sentence = _unexpected(error)
     if sentence:
         _print_error(sentence)
     return code
+
+
+def _unexpected(error: Exception) -> str:
+    """The sentence for an error that no command expects: of the output, of a file name, or of trunkline."""
+    if isinstance(error, OSError) and error.errno in _OUTPUT_ERRORS and error.filename is None:
+        _flush(sys.stdout)
+        return _output_error(error)
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"{os.fsdecode(error.filename)!r} cannot be used: {reason_of(error)}"
+    if os.environ.get(DEBUG):
+        traceback.print_exc()
+    return describe_bug(error)
 
 
 def _print_error(sentence: str) -> None:
