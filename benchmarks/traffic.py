@@ -112,7 +112,7 @@ def write(path: Path, size: int) -> None:
 
 
 def judged(path: Path, jobs: int) -> tuple[float, ...]:
-    """What `_MEASURE` prints for a file."""
+    """The numbers that `_MEASURE` prints for a file."""
     command = [sys.executable, "-c", _MEASURE, str(path), str(jobs)]
     return tuple(map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()))
 

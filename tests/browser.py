@@ -1,4 +1,4 @@
-"""What tests of a page ask of a browser: its complaints, the contrast of its texts, and pictures."""
+"""The helpers of tests of a page in a browser: its complaints, the contrast of its texts, and pictures."""
 
 from __future__ import annotations
 

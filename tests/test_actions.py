@@ -97,7 +97,7 @@ def test_a_linter_finds_nothing_in_the_actions_and_the_example(tmp_path: Path) -
 
 @dataclass
 class Done:
-    """What a step left behind."""
+    """The outcome of a step."""
 
     code: int
     log: str

@@ -194,7 +194,7 @@ def test_places_cost_no_more_than_their_values() -> None:
 
 
 def test_large_bodies_are_forgotten() -> None:
-    """What a large body says is remembered for one body at a time."""
+    """The value of a large body is remembered for one body at a time."""
     tracemalloc.start()
     try:
         for number in range(5):

@@ -25,7 +25,7 @@ DATA = "trunkline/_data/"
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What was built from a copy of the checkout; archives are `{name: bytes}`."""
+    """The files that were built from a copy of the checkout; archives are `{name: bytes}`."""
 
     file: Path
     wheel: dict[str, bytes]

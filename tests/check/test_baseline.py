@@ -221,7 +221,7 @@ def test_an_entry_that_only_writing_finds_is_not_stale_without(tmp_path: Path) -
 
 
 def test_a_run_updates_a_baseline(tmp_path: Path) -> None:
-    """What is kept is left as it is, with its reason and its comments; what is stale goes, what is new is added."""
+    """Other entries stay as they are, with their reasons and comments; stale ones go, and new findings are added."""
     stale = ENTRY.replace("'\"busy\"'", "'\"gone\"'")
     kept = "# ask Ada before\n" + ENTRY.replace("ticket 4711", "a \u201cquoted\u201d reason") + "# below\n"
     known = baseline(tmp_path, f"# ours\n\n{stale}\n{kept}")

@@ -192,7 +192,7 @@ def test_steps_beyond_the_budget_are_not_exercised(capfd: pytest.CaptureFixture[
 
 @pytest.mark.slow
 def test_a_partial_implementation_is_judged(capfd: pytest.CaptureFixture[str]) -> None:
-    """What is missing is named, and the code is 0 if the rest holds; 1 with --complete, 2 if it was named."""
+    """Missing operations are named, and the code is 0 if the rest holds; 1 with --complete, 2 if it was named."""
     check = ("check", "telepath", "--examples", "1", "--format", "json", "--url")
     with independent(Behavior(protocol="HTTP/1.1")) as base:
         code, out, _ = run(capfd, *check, base + "/v1")

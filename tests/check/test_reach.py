@@ -1,4 +1,4 @@
-"""What a report counts of the judged exchanges, beside the findings."""
+"""A report counts the judged exchanges, beside the findings."""
 
 from __future__ import annotations
 

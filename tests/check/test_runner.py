@@ -198,7 +198,7 @@ def test_an_exchange_of_no_operation_is_listed(telepath: Vendor) -> None:
 
 @pytest.mark.parametrize("status", [200, 503])
 def test_a_body_beyond_our_limits_is_listed_and_is_no_finding(telepath: Vendor, status: int) -> None:
-    """What does not need the body is judged all the same."""
+    """Rules that do not need the body judge all the same."""
     checker = Checker(telepath, lambda _: Response(404), Report())
     response = Response(status, (("content-type", "text/plain"),), b"[" * 150 + b"]" * 150)
     checker.judge(Exchange(Request("GET", "/trunks", "limit=1"), response))
@@ -294,7 +294,7 @@ def test_a_filtered_list_of_many_pages_is_judged() -> None:
 
 
 def test_a_simple_made_up_secret_does_not_hide_ids(telepath: Vendor) -> None:
-    """What was created must be readable, so that it can be deleted by hand."""
+    """The created items must be readable, so that they can be deleted by hand."""
     checker = Checker(telepath, mock.from_vendor(telepath), credential=telepath.world.token)
     operation = telepath.contract.operation("createTrunk")
     for secret in ("00000000", "Zq8-made-up"):

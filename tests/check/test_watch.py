@@ -178,7 +178,7 @@ def test_only_the_named_operations_are_asked() -> None:
 
 
 def test_a_budget_ends_a_round() -> None:
-    """What was not asked is asked in the next one."""
+    """The operations that were not asked are asked in the next one."""
     api, clock, history = API(), Clock(), History()
     next(watched(api, history, clock))
     schedule = Schedule(300, 1, clock, clock.sleep)

@@ -627,7 +627,7 @@ def test_an_empty_account_is_lawful(run: Run, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_server_that_goes_away_ends_a_check_with_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was seen until then is reported as not complete; only Ctrl-C is 130."""
+    """The findings until then are reported as not complete; only Ctrl-C is 130."""
     good, numbers = mock.from_vendor(loader.load("telepath")), count()
 
     def target(request: Request) -> Response:

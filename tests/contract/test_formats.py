@@ -52,7 +52,7 @@ def at(*parts: int, offset: int = 0) -> int:
     ids=lambda value: str(value)[:34].encode("ascii", "replace").decode(),
 )
 def test_a_time_is_read_as_rfc_3339_writes_it(text: str, time: Time | None) -> None:
-    """What is a `date-time` has one meaning, and nothing else is one."""
+    """Each `date-time` has one meaning, and nothing else is one."""
     assert read_time(text) == time
     assert is_date_time(text) is (time is not None)
     if time is not None:

@@ -38,7 +38,7 @@ def _equal_schemas_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read_once(folder: Path, vendor: str, *, lint: bool = True) -> Contract:
-    """What `read` returned for an equal folder."""
+    """The result of `read` for an equal folder."""
     key = vendor, lint, tuple((path.name, path.read_bytes()) for path in sorted(folder.iterdir()) if path.is_file())
     if key not in CONTRACTS:
         CONTRACTS[key] = read(folder, vendor, lint=lint)

@@ -46,7 +46,7 @@ HOST = "api.telepathvoice.com"
 URL = f"https://{HOST}/v1/trunks?limit=1"
 
 Answer = tuple[int, str, bytes]
-"""What a client sees: status, content type and body."""
+"""The parts that a client sees: status, content type and body."""
 
 
 def by_requests(url: str, headers: dict[str, str]) -> Answer:
@@ -383,7 +383,7 @@ def a_proxy(to: str) -> Iterator[tuple[str, list[bytes]]]:
 
 @pytest.fixture
 def real(tmp_path: Path) -> Iterator[tuple[str, str, RecordingMock]]:
-    """What stands for the real host itself: its address, the file of the authority to trust, and its requests."""
+    """The stand-in for the real host itself: its address, the file of the authority to trust, and its requests."""
     authority, api = tls.Authority(), RecordingMock(VENDORS["telepath"])
     with authority.written() as ca, server.running(server.asgi({"/v1": api}), tls=authority.issue(HOST)) as url:
         yield url, ca, api

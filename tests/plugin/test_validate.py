@@ -304,7 +304,7 @@ def test_a_failed_test_gets_a_note() -> str:
 
 
 def test_all_phases_of_a_test_are_judged(run: Run) -> None:
-    """What fixtures get before the test counts for it; what they get at their end is an error."""
+    """Answers that fixtures get before the test count for it; those that they get at their end are errors."""
     result = run(
         STALE
         + dedent("""
@@ -358,7 +358,7 @@ def test_the_ini_key_judges_every_test(run: Run, pytester: pytest.Pytester) -> N
 
 @together("*::test_stronger FAILED*", "*::test_with_the_rule FAILED*", passed=4, failed=2)
 def test_the_marker_chooses_vendor_strictness_and_rules() -> str:
-    """What another vendor's host answers is not judged then, and a weaker finding, or that of a rule, fails nothing."""
+    """Another vendor's answers are not judged; weaker findings, or those of a left-out rule, fail nothing."""
     return STALE + dedent("""
         pytestmark = pytest.mark.trunkline_validate(vendor="telepath")
         ABSENT = {**GOOD, "trunks": [{"id": "a"}]}

@@ -71,7 +71,7 @@ def test_no_value_is_markup(value: str) -> None:
 
 
 def test_a_fence_is_longer_than_any_in_its_text() -> None:
-    """What an implementation answers does not end the block."""
+    """No answer of an implementation ends the block."""
     text = render(report(finding(seen="`````", message="````")), RUN)
     assert [token.content.count("FINDING") for token in tokens(text) if token.type == "fence"] == [1]
 

@@ -570,7 +570,7 @@ def test_the_strongest_evidence_of_a_cause_is_reported() -> None:
 
 
 def test_the_findings_of_a_large_body_share_it() -> None:
-    """What is kept of it is kept once."""
+    """The part of it that is kept is kept once."""
     found, exchange = Report(), Exchange(Request("GET", "/"), Response(200, (), b"x" * (2 << 20)))
     for number in range(3):
         found.add(finding(at=f"body/a{number}", exchanges=(exchange,)))

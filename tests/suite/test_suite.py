@@ -283,7 +283,7 @@ def pytest_runtest_protocol(item, nextitem):
 
 @pytest.mark.slow
 def test_a_partial_implementation_is_judged(run: Run) -> None:
-    """What is missing is skipped and named; with `--trunkline-complete` it is a failure, and a required one is 2."""
+    """Missing operations are skipped and named; with `--trunkline-complete` each is a failure; a required one is 2."""
     few = ("-k", "documented_request or rule")
     result = run(*few, app="partial")
     outcomes = result.parseoutcomes()
@@ -337,7 +337,7 @@ def test_a_success_beyond_our_limits_is_not_judged(run: Run) -> None:
 
 @pytest.mark.slow
 def test_what_an_empty_account_lacks_is_named_once(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What turns out not to be implemented when items are created is not listed as not exercised too."""
+    """An operation that turns out to be missing when items are created is not listed as not exercised too."""
     monkeypatch.delenv("TRUNKLINE_TOKEN", raising=False)
     pytester.makepyfile(
         implementation="import trunkline; from trunkline import asgi, mock; from trunkline.exchange import Response\n"

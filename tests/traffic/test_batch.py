@@ -92,7 +92,7 @@ def test_equal_rows_give_equal_results() -> None:
 
 
 def test_operations_and_bases_are_those_of_validate() -> None:
-    """What is none of them is counted, and what is wrong about them is said."""
+    """Exchanges of other operations and bases are not judged, and a wrong name is an error."""
     rows = [line(2, shown=3)]
     assert found(judge_batch(rows, "telepath", operations=["getCall"]))["judged", ""] == 0
     gateway = json.loads(json.dumps(rows).replace("https://api.telepathvoice.com/v1", "https://gateway.example.com/x"))

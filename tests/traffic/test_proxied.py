@@ -86,7 +86,7 @@ def requests(vendor: Vendor) -> Iterator[Request]:
 
 
 def traffic(vendor: Vendor, defect: Defect | None = None, **options: Any) -> list[RawExchange]:
-    """What passes for all requests, from a mock with a defect."""
+    """The exchanges that pass for all requests, from a mock with a defect."""
     target = mock.from_vendor(vendor)
     broken = defect.break_(target) if defect else target
     base = vendor.contract.base_path
@@ -114,7 +114,7 @@ def judged(vendor: Vendor, passed: Iterable[RawExchange], record: Path | None = 
 
 
 def findings_of(report: Report) -> set[tuple[object, ...]]:
-    """What a report says, but for the values that may hold a secret."""
+    """The content of a report, but for the values that may hold a secret."""
     return {(*finding.cause, finding.evidence.grade, finding.count) for finding in report.findings}
 
 

@@ -455,7 +455,7 @@ def test_a_recording_of_the_mock_has_no_finding(vendor: Vendor, filtered: str, t
 def test_a_file_that_is_not_judged_to_its_end_is_no_success(
     vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was judged is reported, and that it is not all."""
+    """The report has what was judged, and says that it is not all."""
     path = tmp_path / "a.txt"
     response = success(vendor.contract.operations[0])
     fields = "".join(f"{name}: {value}\n" for name, value in response.headers)
@@ -549,7 +549,7 @@ def test_a_cause_is_confirmed_once_in_a_run(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_a_cause_that_was_not_confirmed_is_asked_about_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What only one validator refuses stays a note, until both refuse a value for the same cause."""
+    """A value that only one validator refuses stays a note, until both refuse a value for the same cause."""
     asked = opinions(monkeypatch, lambda value: value["trunks"][0]["status"] == "busy")
     bodies = [*[trunks("odd")] * 3, trunks("busy"), trunks("busy")]
     report = validate_files(VENDORS["telepath"], [recorded(tmp_path / "a", *bodies)], ["listTrunks"])

@@ -61,7 +61,7 @@ EFFECTS: dict[str, tuple[str, int]] = {
     "skew=-300": ("200 JSON", 0),
     "503 drip=0.02 close=in-body": (ERROR, 18),
 }
-"""What a client sees of each effect, and the exit code of curl: 52 for no answer, 18 for half, 56 for a reset."""
+"""The result of each effect for a client, and for curl: it ends with 52 for no answer, 18 for half, 56 for a reset."""
 
 
 @pytest.fixture

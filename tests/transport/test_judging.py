@@ -51,7 +51,7 @@ def test_closing_judges_what_waits() -> None:
 
 
 def test_closing_leaves_out_what_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is being judged is finished, and what waits behind it is left out, and counted."""
+    """The exchange that is being judged is finished; those that wait behind it are left out, and counted."""
     monkeypatch.setattr(transport_judging, "MOST_TOGETHER", 1)
     begun = threading.Event()
 

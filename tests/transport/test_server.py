@@ -243,7 +243,7 @@ def test_a_head_without_end_is_refused(echoing: str, start: bytes, kept: bool) -
 
 @pytest.mark.parametrize("piece", [b"a: b\r\n", b"x"], ids=["fields", "name"])
 def test_a_trailer_section_without_end_is_refused(echoing: str, piece: bytes) -> None:
-    """What follows the last chunk has the bound of a head; a body of many small chunks has not."""
+    """The trailers after the last chunk have the bound of a head; a body of many small chunks has not."""
     head = b"POST /v1/ HTTP/1.1\r\nhost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     parts = urlsplit(echoing)
     with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as connection:
@@ -773,7 +773,7 @@ def test_an_unfinished_request_ends_with_time(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_client_cannot_fill_the_log() -> None:
-    """What is no HTTP is refused with 400, and an offer to upgrade is passed over, both without a line."""
+    """Bytes that are no HTTP are refused with 400, and an offer to upgrade is passed over, both without a line."""
     with serving() as (process, url):
         assert b" 400 " in raw(url, b"\x16\x03\x01\x00\r\n\r\n")
         assert b" 200 " in raw(url, b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")

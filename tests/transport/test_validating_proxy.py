@@ -311,7 +311,7 @@ def test_connections_to_the_upstream_are_used_again() -> None:
 
 
 def test_bytes_after_an_answer_are_not_the_next_answer() -> None:
-    """What an upstream sends beyond the length of an answer is dropped, with its connection."""
+    """Bytes that an upstream sends beyond the length of an answer are dropped, with its connection."""
 
     def script(connection: socket.socket) -> None:
         while upstream.receive(connection):

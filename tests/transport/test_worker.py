@@ -23,7 +23,7 @@ def test_methods_are_called_in_another_process() -> None:
 
 
 def test_an_error_for_the_user_is_raised_here() -> None:
-    """What cannot be made is an error with its own sentence."""
+    """An object that cannot be made is an error with its own sentence."""
     with pytest.raises(UsageError, match="acme"):
         Worker(loader.load, "acme")
 

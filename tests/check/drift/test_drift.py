@@ -295,7 +295,7 @@ def test_no_secret_is_kept(place: str) -> None:
 
 
 def test_two_recordings_are_compared() -> None:
-    """What is new, and what is gone; a difference that both have from the contract is none."""
+    """A difference of one of them is new or gone; one that both have from the contract is none."""
     both = first("region", "eu")
 
     def old(body: Json) -> None:

@@ -63,7 +63,7 @@ def replayed(
     *,
     writes: bool = False,
 ) -> list[ReplayOutcome]:
-    """What became of the findings of a report."""
+    """The outcomes of the findings of a report."""
     values = {} if writes else defects.secret_values(LOADED[vendor])
     first, second = tokens
     connection = Connection(

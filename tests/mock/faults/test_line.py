@@ -42,7 +42,7 @@ LINES = {
 
 @pytest.mark.parametrize("line", LINES)
 def test_a_line_is_read_and_written(line: str) -> None:
-    """What `to_line` writes means the same, and is the short form."""
+    """The line that `to_line` writes means the same, and is the short form."""
     fault = parse_line(line)
     assert to_line(fault) == LINES[line]
     assert parse_line(LINES[line]) == fault

@@ -223,7 +223,7 @@ def site(browser: Browser, session: MockSession) -> Iterator[Site]:
 
 @pytest.mark.slow
 def test_requests_appear_by_themselves(site: Site) -> None:
-    """What a person has opened stays open, and filters count for what comes later."""
+    """The parts that a person has opened stay open, and filters count for what comes later."""
     site.ask("/trunks?limit=101")
     site.page.click("#request-1 summary")
     site.ask("/trunks")
