@@ -151,7 +151,7 @@ RATE = Type(float, _ONE_AN_HOUR, "N", lambda rate: 1 / 3600 <= rate < float("inf
 PERCENT = Type(float, "a number from 0 to 100", "PERCENT", lambda percent: 0 <= percent <= 100, (int, float), "float")
 TIME = Type(_time, "a time such as 2026-11-28T18:00:00Z, or a duration such as 2h (s, m, h, d, w)", "TIME")
 GRADE = _one_of("GRADE", "documented", "implied", "customary")
-ON_NEW = _one_of("exit|log", "exit", "log")
+ON_NEW = _one_of("ACTION", "exit", "log")
 FORMAT = _one_of("FORMAT", *FORMATS)
 TEXT_OR_JSON = _one_of("FORMAT", "text", "json")
 REPORT = Type(_report, f"FORMAT=FILE, where FORMAT is {FORMAT.wanted}", "FORMAT=FILE")
