@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from trunkline.contract import document, folders
-from trunkline.contract.loader import read
+from trunkline.contract.loader import read_contract
 from trunkline.contract.model import DOCUMENT, Act, Contract, Create, Delete, Fetch, List, Operation, Update
 from trunkline.errors import DataError
 from trunkline.exchange import Json, all_places, pointer_to, resolve
@@ -825,7 +825,7 @@ def test_a_contract_that_means_nothing_stops_the_load(folder: Path, name: str) -
     file, edit, at, word = BROKEN[name]
     edited(folder, file, edit)
     with pytest.raises(DataError) as caught:
-        read(folder, "telepath")
+        read_contract(folder, "telepath")
     wanted = (file, at) if at is not None else (DOCUMENT, INPUT)
     assert (caught.value.file, caught.value.pointer) == (f"schemas/telepath/{wanted[0]}", wanted[1])
     assert word in caught.value.reason
@@ -840,7 +840,7 @@ def test_a_claim_that_means_nothing_stops_the_load(tmp_path: Path, name: str) ->
     folder = copied(tmp_path, "talkover")
     edited(folder, DOCUMENT, edit)
     with pytest.raises(DataError) as caught:
-        read(folder, "talkover")
+        read_contract(folder, "talkover")
     assert (caught.value.file, caught.value.pointer) == (f"schemas/talkover/{DOCUMENT}", at)
     assert word in caught.value.reason
 
@@ -866,7 +866,7 @@ def test_a_file_that_is_no_json_object_stops_the_load(folder: Path, file: str, c
     """Bytes that are no JSON object are reported with the file and what is wrong."""
     (folder / file).write_bytes(content)
     with pytest.raises(DataError, match=reason) as caught:
-        read(folder, "telepath")
+        read_contract(folder, "telepath")
     assert caught.value.file == f"schemas/telepath/{file}"
 
 
@@ -875,7 +875,7 @@ def test_a_name_that_is_there_twice_is_reported_with_its_place(folder: Path) -> 
     text = (folder / DOCUMENT).read_text("utf-8")
     (folder / DOCUMENT).write_text(text.replace('"operationId"', '"summary": "", "operationId"', 1), "utf-8")
     with pytest.raises(DataError, match="the name is there twice") as caught:
-        read(folder, "telepath")
+        read_contract(folder, "telepath")
     assert caught.value.pointer == f"{LIST}/summary"
 
 
@@ -883,7 +883,7 @@ def test_a_file_that_is_hidden_is_no_schema(folder: Path) -> None:
     """A hidden file of a file manager does not stop the load."""
     there = {path.name for path in folder.glob("*.json")}
     (folder / "._trunk.json").write_bytes(b"\0")
-    assert set(read(folder, "telepath").files) == there
+    assert set(read_contract(folder, "telepath").files) == there
     assert {DOCUMENT, "error.json", "trunk.json", "trunk-list.json"} <= there
 
 
@@ -891,7 +891,7 @@ def test_a_schema_that_holds_itself_stops_the_load(folder: Path) -> None:
     """A cycle of references through several files is reported at one of its steps, and is not followed for ever."""
     edited(folder, "trunk.json", put("/properties/metrics/items", {"$ref": "trunk-list.json"}))
     with pytest.raises(DataError, match="leads back to itself") as caught:
-        read(folder, "telepath")
+        read_contract(folder, "telepath")
     assert caught.value.pointer.endswith("/items/$ref")
 
 
@@ -903,7 +903,7 @@ def test_no_reason_quotes_a_value(folder: Path, value: Json) -> None:
         put(at, value)(content)
         (folder / DOCUMENT).write_text(json.dumps(content), "utf-8")
         with pytest.raises(DataError) as caught:
-            read(folder, "telepath")
+            read_contract(folder, "telepath")
         assert "hunter2hunter2" not in caught.value.reason
         assert "7777777" not in caught.value.reason
 
@@ -912,12 +912,12 @@ def test_a_folder_without_a_document_stops_the_load(folder: Path) -> None:
     """The document is what a folder is for."""
     (folder / DOCUMENT).unlink()
     with pytest.raises(DataError, match=r"^schemas/telepath/openapi\.json: the file is missing$"):
-        read(folder, "telepath")
+        read_contract(folder, "telepath")
 
 
 def test_the_copy_that_is_not_broken_is_read(folder: Path, telepath: Contract) -> None:
     """A copied folder is the contract that it was copied from."""
-    assert read(folder, "telepath").document == telepath.document
+    assert read_contract(folder, "telepath").document == telepath.document
 
 
 # --- what is compiled -----------------------------------------------------------------------------------------------
@@ -1005,7 +1005,7 @@ def test_a_path_without_parameters_comes_first(folder: Path) -> None:
         content["paths"] = {"/trunks/{id}": one, "/trunks/stats": other}
 
     edited(folder, DOCUMENT, edit)
-    contract = read(folder, "telepath")
+    contract = read_contract(folder, "telepath")
     found = {path: contract.match(path)[0][0].operation_id for path in ("/trunks/stats", "/trunks/stat")}
     assert found == {"/trunks/stats": "showStatistics", "/trunks/stat": "fetchTrunk"}
 
@@ -1169,7 +1169,7 @@ def test_a_default_that_follows_from_another_is_found(tmp_path: Path) -> None:
 
     edited(folder, "trunk-input.json", edit)
     edited(folder, "trunk-change.json", put("/allOf", [{"$ref": "trunk-input.json"}]))
-    contract = read(folder, "talkover")
+    contract = read_contract(folder, "talkover")
     body = contract.operation("updateSipTrunk").body
     assert body is not None
     found = [contract.completed(body.schema, sent) for sent in ({}, {"name": "x"}, {"name": "x", "domain": "y"})]
@@ -1310,7 +1310,7 @@ def test_a_document_that_cannot_be_converted_is_refused_with_its_place(folder: P
     """Also without the lint, the error names the place and the reason."""
     edited(folder, DOCUMENT, put(f"{PAGING}/limit", 7))
     with pytest.raises(DataError, match=r"limit: is not of type string$") as caught:
-        read(folder, "telepath", lint=lint)
+        read_contract(folder, "telepath", lint=lint)
     assert caught.value.pointer == f"{PAGING}/limit"
 
 

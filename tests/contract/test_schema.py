@@ -14,7 +14,7 @@ import pytest
 from trunkline.check.rules import judge
 from trunkline.contract import folders
 from trunkline.contract.formats import FORMATS
-from trunkline.contract.loader import read
+from trunkline.contract.loader import read_contract
 from trunkline.contract.schema import Schemas
 from trunkline.errors import DataError
 from trunkline.exchange import Exchange, Json, Request, Response
@@ -100,7 +100,7 @@ def page_with_name(tmp_path: Path, name: str) -> list[tuple[Grade, str, str]]:
     content = json.loads((folder / "trunk.json").read_text("utf-8"))
     content["properties"]["name"]["pattern"] = "^[A-Z]+$"
     (folder / "trunk.json").write_text(json.dumps(content), "utf-8")
-    operation = read(folder, "telepath").operation("listTrunks")
+    operation = read_contract(folder, "telepath").operation("listTrunks")
     case = next(case for case in loader.load("telepath").cases if case["name"] == "the page's sample")
     body = json.loads(json.dumps(case["body"]))
     for trunk in body["trunks"]:
@@ -139,7 +139,7 @@ def test_a_pattern_that_one_validator_cannot_read_stops_the_load(tmp_path: Path)
     content["properties"]["name"]["pattern"] = "^\\p{L}$"
     (folder / "trunk.json").write_text(json.dumps(content), "utf-8")
     with pytest.raises(DataError, match="is not an expression that can be checked"):
-        read(folder, "telepath")
+        read_contract(folder, "telepath")
 
 
 @pytest.mark.parametrize(("body", "imported"), [({"trunks": []}, True), (None, False)])

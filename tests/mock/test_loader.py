@@ -15,7 +15,7 @@ import pytest
 from tests.requests import Client
 from trunkline import mock
 from trunkline.contract import folders
-from trunkline.contract.loader import read
+from trunkline.contract.loader import read_contract
 from trunkline.contract.model import Contract
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json, Request
@@ -34,14 +34,14 @@ CONTRACTS: dict[object, Contract] = {}
 @pytest.fixture(autouse=True)
 def _equal_schemas_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most tests break a world, and share the contract: reading and linting that takes most of the time of a load."""
-    monkeypatch.setattr(loader, "read", read_once)
+    monkeypatch.setattr(loader, "read_contract", read_once)
 
 
 def read_once(folder: Path, vendor: str, *, lint: bool = True) -> Contract:
-    """The result of `read` for an equal folder."""
+    """The result of `read_contract` for an equal folder."""
     key = vendor, lint, tuple((path.name, path.read_bytes()) for path in sorted(folder.iterdir()) if path.is_file())
     if key not in CONTRACTS:
-        CONTRACTS[key] = read(folder, vendor, lint=lint)
+        CONTRACTS[key] = read_contract(folder, vendor, lint=lint)
     return CONTRACTS[key]
 
 
@@ -1072,7 +1072,7 @@ def test_what_no_check_foresees_is_reported_of_the_folder(data: Path, monkeypatc
     def broken(*_: object, **__: object) -> None:
         raise KeyError(SECRET)
 
-    for name, folder in (("read", "schemas/sample"), ("_cases", "fixtures/sample")):
+    for name, folder in (("read_contract", "schemas/sample"), ("_cases", "fixtures/sample")):
         with monkeypatch.context() as patch:
             patch.setattr(loader, name, broken)
             error = trouble()

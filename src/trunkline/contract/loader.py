@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 _JSON_SCHEMA = "/content/application~1json/schema"
 
 
-def read(folder: Path, vendor: str, *, lint: bool = True) -> Contract:
+def read_contract(folder: Path, vendor: str, *, lint: bool = True) -> Contract:
     """Read the contract in a folder. Raises `DataError` with file, JSON Pointer and reason for the first mistake.
 
     `lint` is False for data that ships with trunkline: its own tests lint it.

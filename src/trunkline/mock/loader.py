@@ -16,7 +16,7 @@ from msgspec import convert
 from trunkline.contract.bodies import at_pointer
 from trunkline.contract.files import check_value, load_json, load_toml
 from trunkline.contract.folders import names, roots
-from trunkline.contract.loader import read
+from trunkline.contract.loader import read_contract
 from trunkline.contract.model import Contract
 from trunkline.contract.schema import check_format
 from trunkline.errors import DataError, TrunklineError, UsageError
@@ -168,7 +168,7 @@ def lint_schemas(name: str, schemas: Path) -> None:
 def _read(root: Path, name: str, *, lint: bool, schemas: Path | None = None) -> Vendor:
     """Read the data of a vendor as they are."""
     with _naming_the_folder(f"schemas/{name}"):
-        contract = read(schemas or root / "schemas" / name, name, lint=lint)
+        contract = read_contract(schemas or root / "schemas" / name, name, lint=lint)
     with _naming_the_folder(f"fixtures/{name}"):
         world = _world(root / "fixtures" / name, contract, lint=lint)
         cases = _cases(root / "fixtures" / name, contract, lint=lint)

@@ -14,7 +14,7 @@ import pytest
 from tests.requests import request_of
 from trunkline import mock
 from trunkline.check.drift import KINDS, Change, Drift, Patch, Profile, drift, profile
-from trunkline.contract.loader import read
+from trunkline.contract.loader import read_contract
 from trunkline.errors import DataError
 from trunkline.exchange import Exchange, Json, Request, Response
 from trunkline.findings import Evidence, Finding, Grade, Report
@@ -491,7 +491,7 @@ def test_the_contract_of_the_patch_is_read_as_any_other(sample: Vendor, tmp_path
     folder = tmp_path / "schemas" / "sample"
     for name, text in patch.after.items():
         (folder / name).write_text(text, "utf-8")
-    operation = read(folder, "sample").operation("listTrunks")
+    operation = read_contract(folder, "sample").operation("listTrunks")
     assert operation.responses["400"].codes["ODD"].grade is Grade.OBSERVED
     assert operation.parameter("page").evidence.grade is Grade.OBSERVED
 
