@@ -25,7 +25,7 @@ from tests.defects import (
     when,
 )
 from trunkline import mock
-from trunkline.check.baseline import Baseline, read
+from trunkline.check.baseline import Baseline, read_baseline
 from trunkline.check.runner import Checker
 from trunkline.errors import UsageError
 from trunkline.exchange import Target
@@ -50,7 +50,7 @@ def baseline(tmp_path: Path, text: str = ENTRY, today: date = TODAY) -> Baseline
     """The baseline with this text."""
     path = tmp_path / "known.toml"
     path.write_text(text, "utf-8")
-    return read(str(path), CONTRACT, today=today)
+    return read_baseline(str(path), CONTRACT, today=today)
 
 
 def checked(
@@ -76,10 +76,10 @@ def checked(
 def excusing(tmp_path: Path, *breaks: Break, laws: Sequence[str] = (PLAIN,)) -> Baseline:
     """The baseline that a run has written about these mistakes, and in which somebody has written a reason."""
     path = tmp_path / "known.toml"
-    new = read(str(path), CONTRACT, may_be_new=True, today=TODAY)
+    new = read_baseline(str(path), CONTRACT, may_be_new=True, today=TODAY)
     new.update(checked(new, *breaks, laws=laws), Grade.IMPLIED)
     path.write_text(path.read_text("utf-8").replace("TODO: ", "because: "), "utf-8")
-    return read(str(path), CONTRACT, today=TODAY)
+    return read_baseline(str(path), CONTRACT, today=TODAY)
 
 
 def some(status: str, *others: str) -> Break:
@@ -232,7 +232,7 @@ def test_a_run_updates_a_baseline(tmp_path: Path) -> None:
     assert text.startswith(f"# ours\n\n{kept}\n[[known]]\n")
     assert "gone" not in text
     assert text.count('\nreason = "TODO: why is it known, and who fixes it?"\nexpires = 2027-02-26\n') == 2
-    again = read(str(tmp_path / "known.toml"), CONTRACT, today=TODAY)
+    again = read_baseline(str(tmp_path / "known.toml"), CONTRACT, today=TODAY)
     report = checked(again, BUSY, trunks(put("/metrics/success_rate", 101)), bodies(drop("/pagination")))
     assert again.update(report, Grade.IMPLIED).endswith("no new entry; none removed, 3 kept")
     assert (tmp_path / "known.toml").read_text("utf-8") == text
@@ -240,7 +240,7 @@ def test_a_run_updates_a_baseline(tmp_path: Path) -> None:
 
 def test_notes_are_not_added(tmp_path: Path) -> None:
     """Only a finding that fails the run needs to be known; at a stricter level that is a note too."""
-    new = read(str(tmp_path / "known.toml"), CONTRACT, may_be_new=True, today=TODAY)
+    new = read_baseline(str(tmp_path / "known.toml"), CONTRACT, may_be_new=True, today=TODAY)
     report = checked(new, trunks(put("/region", "eu-1")))
     assert "no new entry" in new.update(report, Grade.IMPLIED)
     assert "1 new entry, which needs a reason" in new.update(report, Grade.CUSTOMARY)
@@ -250,13 +250,13 @@ def test_a_baseline_holds_no_secret(tmp_path: Path) -> None:
     """Neither in a place nor in a value or a message."""
     path = tmp_path / "known.toml"
     contract = LOADED["talkover"].contract
-    new = read(str(path), contract, may_be_new=True, today=TODAY)
+    new = read_baseline(str(path), contract, may_be_new=True, today=TODAY)
     leak = bodies(lambda body: body.update({PASSWORD: PASSWORD, "data": {**body["data"], "transport": PASSWORD}}))
     report = checked(None, leak, vendor="talkover")
     report.secrets |= {PASSWORD}
     new.update(report, Grade.CUSTOMARY)
     assert PASSWORD not in path.read_text("utf-8")
-    assert len(read(str(path), contract, today=TODAY).entries) >= 2
+    assert len(read_baseline(str(path), contract, today=TODAY).entries) >= 2
 
 
 @pytest.mark.parametrize(
@@ -289,11 +289,11 @@ def test_a_wrong_file_is_one_sentence_with_its_place(tmp_path: Path, text: str, 
 def test_a_file_that_is_not_there_can_be_written(tmp_path: Path) -> None:
     """The sentence says how; one that is a folder cannot be."""
     with pytest.raises(UsageError, match="there is no such file; --update-baseline writes it"):
-        read(str(tmp_path / "x.toml"), CONTRACT)
+        read_baseline(str(tmp_path / "x.toml"), CONTRACT)
     with pytest.raises(UsageError, match="cannot be read: it is a directory"):
-        read(str(tmp_path), CONTRACT, may_be_new=True)
+        read_baseline(str(tmp_path), CONTRACT, may_be_new=True)
     with pytest.raises(UsageError, match="cannot be written: no such file or directory"):
-        read(str(tmp_path / "no" / "x.toml"), CONTRACT, may_be_new=True).update(Report(), Grade.IMPLIED)
+        read_baseline(str(tmp_path / "no" / "x.toml"), CONTRACT, may_be_new=True).update(Report(), Grade.IMPLIED)
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ def _quoted(text: str) -> str:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def read(file: str, contract: Contract, *, may_be_new: bool = False, today: date | None = None) -> Baseline:
+def read_baseline(file: str, contract: Contract, *, may_be_new: bool = False, today: date | None = None) -> Baseline:
     """Read a baseline of an implementation of this contract. With `may_be_new`, the file need not be there.
 
     Raises `UsageError` with the line for a file that cannot be read, or an entry that is no entry.

@@ -52,7 +52,7 @@ def open_baseline(settings: Settings, contract: Contract) -> Baseline | None:
         return None
     from trunkline.check import baseline
 
-    return baseline.read(settings.baseline, contract, may_be_new=settings.update_baseline)
+    return baseline.read_baseline(settings.baseline, contract, may_be_new=settings.update_baseline)
 
 
 def note_stale_entries(baseline: Baseline | None, report: Report, settings: Settings) -> None:

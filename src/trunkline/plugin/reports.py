@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from trunkline.check.baseline import Baseline, read
+from trunkline.check.baseline import Baseline, read_baseline
 from trunkline.check.runner import NOT_ALLOWED, NOT_REACHED, note_unreached, steps
 from trunkline.check.stateful.script import script
 from trunkline.contract.requests import operations_named
@@ -55,7 +55,9 @@ class SuiteReports:
     def baseline(self) -> Baseline | None:
         """The baseline of the run, which is read once in each process."""
         file, may_be_new = self._settings.baseline, self._settings.update_baseline
-        return read(file, self._load(self._settings.vendor[0]).contract, may_be_new=may_be_new) if file else None
+        return (
+            read_baseline(file, self._load(self._settings.vendor[0]).contract, may_be_new=may_be_new) if file else None
+        )
 
     def add(self, report: Report, base: str) -> None:
         """Add a report, which may be filled later, about the implementation at an address."""
