@@ -32,7 +32,7 @@ def replay(settings: Settings, file: str) -> int:
     quiet = not as_text and not sys.stderr.isatty()
     report, outcomes = Report(), list[ReplayOutcome]()
     with stop_signals() as stopped, terminal.screen(quiet=quiet) as screen:
-        recorded = replaying.read(read_source(file), file)
+        recorded = replaying.read_report(read_source(file), file)
         vendor = loader.load(recorded.vendor)
         if settings.url is None and settings.app is None:
             raise UsageError(_what_to_give(recorded.base, vendor.contract.base_path))

@@ -15,7 +15,7 @@ from tests.check.stateful import defects as stateful
 from tests.check.stateful import test_defects
 from tests.defects import DEFECTS, FUZZ, LOADED, OTHERS, PARAMETERS, TOKENS, examine, put, trunks
 from trunkline import mock
-from trunkline.check.replay import GONE, STILL, UNKNOWN, Replay, ReplayOutcome, read
+from trunkline.check.replay import GONE, STILL, UNKNOWN, Replay, ReplayOutcome, read_report
 from trunkline.check.replay.judging import Undecided
 from trunkline.check.replay.rewriting import headers_of
 from trunkline.check.replay.saved import SavedReport, SavedRequest
@@ -52,7 +52,7 @@ def recorded(vendor: str, report: Report) -> SavedReport:
     run = RunInfo(vendor, "http://x/v1", 0, Grade.CUSTOMARY, secrets=frozenset(contract.secrets), contract=contract)
     text = render(report, run)
     assert not any(secret in text for secret in report.secrets - {"trunkline-unknown-0"})
-    return read(text.encode(), "report.json")
+    return read_report(text.encode(), "report.json")
 
 
 def replayed(
@@ -224,7 +224,7 @@ def test_a_report_cannot_ask_for_anything_else(requests: list[tuple[str, str, st
         writes.extend([request] if request.method != "GET" else [])
         return server(request)
 
-    report = read(written(*requests), "report.json")
+    report = read_report(written(*requests), "report.json")
     (outcome,) = replayed("talkover", report, target, (stateful.OWN, stateful.SECOND), writes=True)
     assert outcome.state == UNKNOWN
     assert reason in outcome.reason
@@ -283,7 +283,7 @@ def test_what_cannot_be_sent_is_said(edit: Mapping[str, Json], reason: str) -> N
     for key, value in edit.items():
         (finding if key in ("requests", "operation") else finding["requests"][0])[key] = value
     finding.update(rule="body_matches_schema", at="body/data")
-    report = read(json.dumps(document).encode(), "report.json")
+    report = read_report(json.dumps(document).encode(), "report.json")
     connection = Connection(mock.from_vendor(LOADED["talkover"]), "wrong", "http://x", frozenset())
     (outcome,) = Replay(LOADED["talkover"], connection, report, Report()).run()
     assert outcome.state == UNKNOWN
@@ -316,4 +316,4 @@ def test_a_replay_without_a_credential_asks_for_it() -> None:
 def test_what_is_no_report_is_a_mistake(data: bytes, sentence: str) -> None:
     """One sentence names the file and the place."""
     with pytest.raises(UsageError, match=sentence):
-        read(data, "r.json")
+        read_report(data, "r.json")

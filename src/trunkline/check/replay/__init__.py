@@ -14,7 +14,7 @@ from random import Random
 from trunkline.check.laws import LAWS
 from trunkline.check.replay.judging import STATUS_CHECKS, Undecided, check_status, is_as_seen, may_differ
 from trunkline.check.replay.rewriting import Names, Writer, credential_of, headers_of
-from trunkline.check.replay.saved import SavedFinding, SavedReport, SavedRequest, read
+from trunkline.check.replay.saved import SavedFinding, SavedReport, SavedRequest, read_report
 from trunkline.check.rules import RULES, judge, operation_of, secret_values_rule
 from trunkline.check.rules.refusals import refusal_is_documented
 from trunkline.check.runner import Checker
@@ -26,7 +26,7 @@ from trunkline.findings import Finding, Report, without_positions
 from trunkline.mock.loader import Vendor
 from trunkline.transport.connect import Connection
 
-__all__ = ["GONE", "STILL", "UNKNOWN", "Replay", "ReplayOutcome", "read"]
+__all__ = ["GONE", "STILL", "UNKNOWN", "Replay", "ReplayOutcome", "read_report"]
 
 STILL, GONE, UNKNOWN = "still happens", "no longer happens", "not replayed"
 """The states of a finding after a replay."""

@@ -96,7 +96,7 @@ class SavedReport(msgspec.Struct, frozen=True):
     base: str = ""
 
 
-def read(data: bytes, name: str) -> SavedReport:
+def read_report(data: bytes, name: str) -> SavedReport:
     """Read a report in JSON. Raises `UsageError` with the place for anything else."""
     try:
         return msgspec.json.decode(data, type=SavedReport)
