@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trunkline.check.stateful.engine import Move, Numbers, Plan, ScenarioStep, run
+from trunkline.check.stateful.engine import Move, Numbers, Plan, ScenarioStep, run_scenarios
 from trunkline.findings import Evidence, Finding, Grade
 
 
@@ -35,7 +35,7 @@ def counting(bad: frozenset[int]) -> tuple[Plan[list[int]], list[list[int]]]:
 def test_a_scenario_is_reduced_to_the_moves_that_it_takes() -> None:
     """Of a scenario with many moves only the two that make the finding are left."""
     plan, ended = counting(frozenset({1, 4}))
-    found = next(run(plan, seed=0, examples=50, steps=20))
+    found = next(run_scenarios(plan, seed=0, examples=50, steps=20))
     assert len(found.exchanges) == 2
     assert [1, 4] in map(sorted, ended)
 
@@ -55,7 +55,7 @@ def test_a_fixed_scenario_is_run_until_it_has_no_finding() -> None:
     first, second = move("first"), move("second")
     fixed: tuple[list[ScenarioStep[list[int]]], ...] = ([(first, {})], [(second, {})])
     rules = []
-    for found in run(Plan((second,), list, lambda *_: None, fixed), seed=0, examples=1, steps=1, tries=0):
+    for found in run_scenarios(Plan((second,), list, lambda *_: None, fixed), seed=0, examples=1, steps=1, tries=0):
         rules.append(found.rule)
         left.pop(0)
     assert rules == ["rule_1", "rule_2", "rule_3"]
@@ -66,7 +66,7 @@ def test_a_fixed_scenario_is_run_until_it_has_no_finding() -> None:
 def test_a_scenario_without_a_finding_is_run_to_its_end() -> None:
     """As many scenarios are run as requested, each ends once, and none is longer than allowed."""
     plan, ended = counting(frozenset())
-    assert list(run(plan, seed=0, examples=20, steps=5)) == []
+    assert list(run_scenarios(plan, seed=0, examples=20, steps=5)) == []
     assert len(ended) == 20
     assert max(map(len, ended)) == 5
 
@@ -76,7 +76,7 @@ def test_the_seed_decides_about_the_random_scenarios() -> None:
 
     def scenarios(seed: int) -> list[list[int]]:
         plan, ended = counting(frozenset())
-        assert list(run(plan, seed=seed, examples=5, steps=5)) == []
+        assert list(run_scenarios(plan, seed=seed, examples=5, steps=5)) == []
         return ended
 
     assert scenarios(1) == scenarios(1)
@@ -87,7 +87,7 @@ def test_a_finding_that_does_not_come_again_is_reported() -> None:
     """A finding that occurs once is yielded, though the same scenario does not find it again."""
     once = iter([finding(1, 3)])
     move: Move[list[int]] = Move("once", {}, lambda _: True, lambda *_: next(once, None))
-    found = run(Plan((move,), list, lambda *_: None), seed=0, examples=5, steps=5)
+    found = run_scenarios(Plan((move,), list, lambda *_: None), seed=0, examples=5, steps=5)
     assert next(found).rule == "rule_1"
     assert next(found, None) is None
 
@@ -101,7 +101,7 @@ def test_a_finding_of_the_end_counts_once() -> None:
         return finding(2, 4) if judged else None
 
     move: Move[list[int]] = Move("rest", {}, lambda _: True, lambda *_: None)
-    found = next(run(Plan((move,), list, end), seed=0, examples=5, steps=5, tries=0))
+    found = next(run_scenarios(Plan((move,), list, end), seed=0, examples=5, steps=5, tries=0))
     assert found.rule == "rule_2"
     assert judged_ends == [True, False]
 
@@ -119,5 +119,5 @@ def test_a_scenario_that_raises_is_cleaned_up() -> None:
 
     move: Move[list[int]] = Move("fail", {}, lambda _: True, fail)
     with pytest.raises(LookupError):
-        next(run(Plan((move,), list, end), seed=0, examples=5, steps=5))
+        next(run_scenarios(Plan((move,), list, end), seed=0, examples=5, steps=5))
     assert judged_ends == [False]

@@ -12,7 +12,7 @@ import pytest
 from tests.check.stateful.defects import OWN, SECOND, SERVERS, Record, Refused, Talkover, Telepath
 from trunkline import mock
 from trunkline.check.settling import Settling
-from trunkline.check.stateful.engine import run
+from trunkline.check.stateful.engine import run_scenarios
 from trunkline.check.stateful.laws import STATEFUL_LAWS
 from trunkline.check.stateful.request_bodies import ValueFactory
 from trunkline.check.stateful.runner import Exercised, plan_of, run_stateful
@@ -346,11 +346,11 @@ def test_ten_thousand_steps_find_nothing_on_the_mock(vendor: str) -> None:
     def found() -> Iterator[Finding]:
         seed = 0
         while stateful.steps < STEPS:
-            yield from run(plan, seed=seed, examples=100, steps=20)
+            yield from run_scenarios(plan, seed=seed, examples=100, steps=20)
             random_only = replace(plan, fixed=())
             seed += 1
             while stateful.steps < STEPS:
-                yield from run(random_only, seed=seed, examples=100, steps=20)
+                yield from run_scenarios(random_only, seed=seed, examples=100, steps=20)
                 seed += 1
 
     assert next(found(), None) is None

@@ -72,7 +72,7 @@ class _Outcome(Generic[S]):
         return len(self.finding.exchanges), len(self.steps), sum(drawn)
 
 
-def run(plan: Plan[S], *, seed: int, examples: int, steps: int, tries: int = 200) -> Iterator[Finding]:
+def run_scenarios(plan: Plan[S], *, seed: int, examples: int, steps: int, tries: int = 200) -> Iterator[Finding]:
     """Run the fixed scenarios, then `examples` random ones of at most `steps` moves, and yield what is found.
 
     The same seed draws the same scenarios. A scenario with a finding is run again at most `tries` times with fewer and

@@ -8,7 +8,7 @@ from itertools import islice
 from random import Random
 
 from trunkline.check.settling import NO_SETTLING, Settling
-from trunkline.check.stateful.engine import Plan, run
+from trunkline.check.stateful.engine import Plan, run_scenarios
 from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.check.stateful.moves import moves
 from trunkline.check.stateful.request_bodies import ValueFactory
@@ -62,7 +62,7 @@ def run_stateful(
     error: TargetError | None = None
     progress("stateful check")
     try:
-        findings = run(plan_of(stateful), seed=seed, examples=examples, steps=steps, tries=tries)
+        findings = run_scenarios(plan_of(stateful), seed=seed, examples=examples, steps=steps, tries=tries)
         for finding in islice(findings, most_findings):
             yield finding
             stateful.stop_reporting(finding)
