@@ -21,7 +21,7 @@ from trunkline.traffic.addresses import Addresses, OtherHost
 from trunkline.traffic.pieces import name_of
 from trunkline.traffic.recorded import Entry
 from trunkline.traffic.sources import files_of, read_entries
-from trunkline.traffic.validation import completed, nothing_judged, operation_of
+from trunkline.traffic.validation import completed, nothing_judged, recorded_operation
 from trunkline.transport.files import replace_file
 
 
@@ -81,7 +81,7 @@ def _observe(profile: Profile, reading: Reading, entry: Entry, among: tuple[Oper
     try:
         if isinstance(found, UsageError):
             raise found
-        operation = operation_of(profile.contract, found, among)
+        operation = recorded_operation(profile.contract, found, among)
         profile.observe(operation, completed(operation, found), time, place)
     except UsageError as error:
         reading.skip(place, str(error))

@@ -29,7 +29,7 @@ from trunkline.traffic.messages import coding_of, decode, is_text
 from trunkline.traffic.record_file import DecodedExchange, RecordFile
 from trunkline.traffic.recorded import Recorded, recorded_exchange
 from trunkline.traffic.stand_ins import SHORTEST, StandIns
-from trunkline.traffic.validation import judge_recorded, operation_of
+from trunkline.traffic.validation import judge_recorded, recorded_operation
 from trunkline.transport.judging import RawExchange, Verdict
 from trunkline.transport.metrics import FAILED, NO_OPERATION, UNJUDGEABLE
 
@@ -173,7 +173,7 @@ class ProxyJudge:
 
     def _operation(self, exchange: Exchange) -> Operation:
         try:
-            return operation_of(self._contract, exchange, self._among)
+            return recorded_operation(self._contract, exchange, self._among)
         except UsageError as error:
             raise NoOperation(str(error)) from None
 

@@ -48,7 +48,9 @@ def validate(
     check_weight(exchange.response.body)
     report = Report(secrets=vendor.secrets | secrets, excuses=excuses or {})
     contract = vendor.contract
-    chosen = operations_named([operation], contract.operations)[0] if operation else operation_of(contract, exchange)
+    chosen = (
+        operations_named([operation], contract.operations)[0] if operation else recorded_operation(contract, exchange)
+    )
     _judge(report, chosen, exchange, rules)
     return report
 
@@ -181,7 +183,9 @@ class BatchJudge:
         try:
             if isinstance(exchange, UsageError):
                 raise exchange
-            found = _judge(report, operation_of(self._contract, exchange, self._among), exchange, rules, place, time)
+            found = _judge(
+                report, recorded_operation(self._contract, exchange, self._among), exchange, rules, place, time
+            )
         except UsageError as error:
             report.reading.skip(place, str(error))
             return None
@@ -189,7 +193,7 @@ class BatchJudge:
         return found
 
 
-def operation_of(contract: Contract, exchange: Exchange, among: tuple[Operation, ...] = ()) -> Operation:
+def recorded_operation(contract: Contract, exchange: Exchange, among: tuple[Operation, ...] = ()) -> Operation:
     """The operation of a recorded exchange, inferred if its request is not known. Raises `UsageError` for none."""
     requested = _requested(contract, exchange.request)
     if requested and among and requested not in among:
