@@ -79,7 +79,7 @@ def judged(url: str, judge: Callable[[list[RawExchange]], list[Verdict]]) -> Any
         judging,
         metrics,
         forwarder(url),
-        operation_of=lambda *_: "listTrunks",
+        operation_id=lambda *_: "listTrunks",
         timeout=10,
     )
 

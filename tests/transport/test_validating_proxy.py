@@ -114,7 +114,7 @@ def proxied(
             judging,
             metrics,
             admin,
-            operation_of=lambda method, url: f"{method} /v1/trunks" if url.endswith("/v1/trunks") else "",
+            operation_id=lambda method, url: f"{method} /v1/trunks" if url.endswith("/v1/trunks") else "",
             timeout=timeout,
             wait=wait,
             each=each,

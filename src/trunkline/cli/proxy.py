@@ -68,7 +68,7 @@ def proxy(settings: Settings, vendor: str) -> int:
             judging,
             metrics,
             status_application(metrics, health, findings, settings.admin_token),
-            operation_of=Upstreams(contract, upstream.base).operation_id,
+            operation_id=Upstreams(contract, upstream.base).operation_id,
             timeout=settings.upstream_timeout,
             wait=settings.findings_wait,
             each=partial(log.info, "%s") if settings.verbose else lambda _: None,

@@ -73,7 +73,7 @@ class _Gone(Exception):
 class ValidatingProxy:
     """The ASGI application, which `transport.server` serves. `admin` answers below `/_trunkline`.
 
-    `operation_of` names the operation of a method and an address. The upstream may be silent for `timeout` seconds.
+    `operation_id` names the operation of a method and an address. The upstream may be silent for `timeout` seconds.
     With `wait`, every response waits so many seconds at most for the number of its findings. `each` is called with a
     line for each request.
     """
@@ -85,13 +85,13 @@ class ValidatingProxy:
         metrics: Metrics,
         admin: ASGIApp,
         *,
-        operation_of: Callable[[str, str], str],
+        operation_id: Callable[[str, str], str],
         timeout: float,
         wait: float | None = None,
         each: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.upstream, self.judging, self.metrics = upstream, judging, metrics
-        self.operation_of, self.wait, self.each = operation_of, wait, each
+        self.operation_id, self.wait, self.each = operation_id, wait, each
         self.connections = Connections(upstream, timeout)
         self._admin = admin
         self._closing: asyncio.Task[None] | None = None
@@ -152,7 +152,7 @@ class _ForwardedExchange:
         if not self._has_body:
             self._is_sent = self._is_read = True
         self._url = proxy.upstream.root + self._target.decode("latin-1")
-        self._operation = proxy.operation_of(scope["method"], self._url)
+        self._operation = proxy.operation_id(scope["method"], self._url)
 
     # --- the client -------------------------------------------------------------------------------------------------
 
