@@ -11,7 +11,7 @@ from tests.report.test_markdown import NASTY, filled
 from tests.report.test_report import PAGE, RUN, finding, report
 from trunkline.findings import Excuse, Grade, Report
 from trunkline.report import markdown
-from trunkline.report.github import announce, render
+from trunkline.report.github import publish, render
 
 STATUS = "schemas/telepath/trunk.json#/properties/status/enum"
 
@@ -94,12 +94,12 @@ def test_it_announces_itself_under_github_actions_only(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     summary.write_text("before\n")
     environ = {"GITHUB_STEP_SUMMARY": str(summary)}
-    assert announce(report(), RUN, environ) == announce(report(), RUN, {**environ, "GITHUB_ACTIONS": "false"}) == ""
+    assert publish(report(), RUN, environ) == publish(report(), RUN, {**environ, "GITHUB_ACTIONS": "false"}) == ""
     assert summary.read_text() == "before\n"
-    assert announce(report(), RUN, {**environ, "GITHUB_ACTIONS": "true"}) == render(report(), RUN)
+    assert publish(report(), RUN, {**environ, "GITHUB_ACTIONS": "true"}) == render(report(), RUN)
     assert summary.read_text("utf-8") == f"before\n{markdown.render(report(), RUN)}\n"
-    assert announce(report(), RUN, {"GITHUB_ACTIONS": "true"}) == render(report(), RUN)
-    told = announce(report(), RUN, {"GITHUB_STEP_SUMMARY": str(tmp_path), "GITHUB_ACTIONS": "true"})
+    assert publish(report(), RUN, {"GITHUB_ACTIONS": "true"}) == render(report(), RUN)
+    told = publish(report(), RUN, {"GITHUB_STEP_SUMMARY": str(tmp_path), "GITHUB_ACTIONS": "true"})
     assert told.removeprefix(render(report(), RUN)) == (
         "::warning title=trunkline::the summary of the job cannot be written: is a directory\n"
     )

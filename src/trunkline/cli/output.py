@@ -82,7 +82,7 @@ def write(report: Report, run: RunInfo, settings: Settings) -> None:
     """Write the files of a report, and under GitHub Actions its annotations, on standard error, and its summary."""
     from trunkline.report import files, github
 
-    if commands := github.announce(report, run):
+    if commands := github.publish(report, run):
         click.echo(commands, nl=False, err=True)
     files.write_files(report, run, settings.report)
 

@@ -26,7 +26,7 @@ from trunkline.plugin.options import spelled
 from trunkline.redaction import printable
 from trunkline.report import titles
 from trunkline.report.files import write_files
-from trunkline.report.github import announce
+from trunkline.report.github import publish
 from trunkline.report.run import RunInfo, documented_answers
 from trunkline.settings import Settings, required_operations
 
@@ -131,7 +131,7 @@ class SuiteReports:
         if self.baseline and not settings.update_baseline:
             self.baseline.note_stale(report)
             self._baseline_lines = [f"{titles.STALE} {report.redact(line)}" for line in report.stale]
-        self._annotations = announce(report, run)
+        self._annotations = publish(report, run)
         write_files(report, run, settings.report)
         if self.baseline and settings.update_baseline:
             self._baseline_lines = [report.redact(self.baseline.update(report, run.strictness))]

@@ -34,7 +34,7 @@ def render(report: Report, run: RunInfo) -> str:
     return "".join(f"{line}\n" for line in (*lines["error"], *lines["notice"]))
 
 
-def announce(report: Report, run: RunInfo, environ: Mapping[str, str] = os.environ) -> str:
+def publish(report: Report, run: RunInfo, environ: Mapping[str, str] = os.environ) -> str:
     """Add the report to the summary of a job of GitHub Actions, and return its commands, to be printed; else nothing.
 
     A summary that cannot be written is told by a command.
