@@ -18,7 +18,7 @@ from trunkline.mock.request_log import RecordedRequest
 from trunkline.redaction import redactor_of_request
 from trunkline.report.run import RunInfo
 from trunkline.report.text import finding_lines, plain, plural
-from trunkline.traffic.libraries import address_of, read_unconsumed
+from trunkline.traffic.libraries import address_of_response, read_unconsumed
 from trunkline.traffic.messages import without_placeholder
 from trunkline.traffic.validation import validate
 
@@ -67,7 +67,7 @@ class Answers:
         """Take a response, with those that led to it by redirections, if it is a vendor's; as `clients.Note`."""
         history = getattr(response, "history", ())
         for each in (*(history if isinstance(history, list | tuple) else ()), response):
-            if vendor := self._find(address_of(each, request)):
+            if vendor := self._find(address_of_response(each, request)):
                 with self._lock:
                     self._waiting.setdefault(id(each), (vendor, each, request, cassette))
         if len(self._waiting) > _MOST_WAITING:

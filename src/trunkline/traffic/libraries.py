@@ -47,7 +47,7 @@ def read_unconsumed(response: Any, contract: Contract, request: object = None) -
     return exchange if body is not None else replace(exchange, known=exchange.known - {"body"})
 
 
-def address_of(response: object, request: object = None) -> str:
+def address_of_response(response: object, request: object = None) -> str:
     """The address that a response comes from, or empty."""
     return _request(SimpleNamespace(request=request) if request else response)[1]
 
