@@ -21,7 +21,7 @@ from trunkline.transport.admin.messages import (
     DOCUMENT,
     documented_path,
     mock_named,
-    root_of,
+    root_address,
     session_of,
 )
 from trunkline.transport.admin.page import ROUTES as ASSETS
@@ -35,7 +35,7 @@ def index(request: Request) -> HTTPResponse:
     """The vendors with their addresses and tokens, and links to what else can be read; for a browser, the page."""
     if wants_page(request):
         return page(request)
-    root = root_of(request)
+    root = root_address(request)
     return JSONResponse(
         {
             "trunkline": trunkline.__version__,
@@ -76,7 +76,7 @@ async def admin_document(request: Request) -> HTTPResponse:
     found = json.loads(DOCUMENT.read_bytes())
     known = {documented_path(route) for route in request.app.routes}
     found["paths"] = {path: item for path, item in found["paths"].items() if path in known}
-    found["servers"] = [{"url": root_of(request) + RESERVED}]
+    found["servers"] = [{"url": root_address(request) + RESERVED}]
     worlds = {vendor.name: vendor.world for vendor in session_of(request).vendors}
     collections = sorted({name for world in worlds.values() for name in world.collections})
     for parameter, names in (("vendor", worlds), ("collection", collections)):
@@ -90,7 +90,7 @@ async def vendor_document(request: Request) -> HTTPResponse:
     return JSONResponse(
         document(
             vendor.contract,
-            url=root_of(request) + vendor.contract.base_path,
+            url=root_address(request) + vendor.contract.base_path,
             examples=vendor.example_ids,
             bodies=vendor.example_bodies,
         )

@@ -43,7 +43,7 @@ def session_of(request: Request) -> MockSession:
     return session
 
 
-def root_of(request: Request) -> str:
+def root_address(request: Request) -> str:
     """The address of the server's root, or of a session's: vendors and `/_trunkline` are below it."""
     below: str = request.scope.get("root_path", "")
     return address_of(request.url.scheme, request.headers.get("host", ""), request.scope.get("server")) + (

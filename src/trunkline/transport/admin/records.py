@@ -25,7 +25,7 @@ from trunkline.transport.admin.messages import (
     mock_named,
     read_body,
     read_query,
-    root_of,
+    root_address,
     session_of,
     whole_number,
 )
@@ -73,7 +73,7 @@ async def add_record(request: Request) -> HTTPResponse:
     world = _mock(request).vendor.world
     identity, owner = quote(record[world.collections[collection].identity], safe=""), world.account_of(record)
     asked = "" if owner == world.account else f"?account={quote(owner, safe='')}"
-    place = f"{root_of(request)}{RESERVED}/records/{vendor}/{collection}/{identity}{asked}"
+    place = f"{root_address(request)}{RESERVED}/records/{vendor}/{collection}/{identity}{asked}"
     return JSONResponse(_shown(request, record), 201, {"location": place})
 
 

@@ -21,7 +21,7 @@ from trunkline.mock.generators import format_time
 from trunkline.mock.recording import check_names, override
 from trunkline.mock.session import MockSession
 from trunkline.transport.admin.documents import places
-from trunkline.transport.admin.messages import mock_named, read_body, root_of, session_of
+from trunkline.transport.admin.messages import mock_named, read_body, root_address, session_of
 
 if TYPE_CHECKING:
     from trunkline.transport.sessions import OpenSession, Sessions
@@ -96,7 +96,7 @@ def _parsed(vendor: str, faults: Json) -> list[Fault]:
 
 
 def _shown(request: Request, session: OpenSession) -> dict[str, Json]:
-    root, left = root_of(request) + session.place, _sessions(request).seconds_left(session)
+    root, left = root_address(request) + session.place, _sessions(request).seconds_left(session)
     return {
         "id": session.id,
         "url": root,

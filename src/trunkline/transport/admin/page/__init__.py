@@ -21,7 +21,7 @@ from trunkline.mock.faults import scenarios
 from trunkline.mock.mock import Mock
 from trunkline.mock.world import MOCK_ONLY
 from trunkline.redaction import REDACTED, redact_json
-from trunkline.transport.admin.messages import redacted, root_of, session_of
+from trunkline.transport.admin.messages import redacted, root_address, session_of
 from trunkline.transport.admin.page.commands import commands
 from trunkline.transport.pages import THEME, template
 
@@ -41,7 +41,7 @@ _HEADERS = {
 
 def page(request: Request) -> Response:
     """The page, as things are now."""
-    session, root = session_of(request), root_of(request)
+    session, root = session_of(request), root_address(request)
     bases = {vendor.name: vendor.contract.base_path for vendor in session.vendors}
     requests = [json.loads(session.requests.to_text(one)) for one in session.requests.entries()[-_MOST_ROWS:]]
     faults = session.faults.entries()
