@@ -18,7 +18,7 @@ from trunkline.findings import excerpt
 from trunkline.mock.faults import FaultScenario, SetFault, parse_faults, scenario, scenarios, switch_on, to_line
 from trunkline.mock.session import MockSession
 from trunkline.redaction import redact_json
-from trunkline.transport.admin.messages import read_json, read_query, redacted, session_of
+from trunkline.transport.admin.messages import read_json_body, read_query, redacted, session_of
 
 log = logging.getLogger("trunkline.transport.admin")
 
@@ -33,7 +33,7 @@ def list_faults(request: Request) -> HTTPResponse:
 
 async def set_faults(request: Request) -> HTTPResponse:
     """Set the faults of the body, `{"faults": ["listTrunks: 503 x2"]}`, after those that are set."""
-    return await run_in_threadpool(_set, session_of(request), await read_json(request))
+    return await run_in_threadpool(_set, session_of(request), await read_json_body(request))
 
 
 def _set(session: MockSession, body: Json) -> HTTPResponse:

@@ -104,13 +104,13 @@ async def read_body(request: Request, schema: str, check: Callable[[Json], objec
 
     Raises `UsageError`, or `DataError` with the place and the reason; and `HTTPException` (413) for a long body.
     """
-    value = await read_json(request)
+    value = await read_json_body(request)
     check(value)
     check_format(DOCUMENT, f"components/schemas/{schema}", value, "the body")
     return value
 
 
-async def read_json(request: Request) -> Json:
+async def read_json_body(request: Request) -> Json:
     """The body as a JSON value. Raises `UsageError` for any other body, and `HTTPException` (413) for a long one.
 
     An empty body is an empty object.

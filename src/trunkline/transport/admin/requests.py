@@ -22,7 +22,7 @@ from trunkline.findings import way_out
 from trunkline.mock.request_log import RecordedRequest
 from trunkline.mock.session import MockSession
 from trunkline.mock.verification import Expectation, verify
-from trunkline.transport.admin.messages import NUMBER, read_json, read_query, session_of, whole_number
+from trunkline.transport.admin.messages import NUMBER, read_json_body, read_query, session_of, whole_number
 from trunkline.transport.scope import ENDING
 
 _STATUS = re.compile(r"0|[1-5](?:[0-9][0-9]|xx)", re.ASCII | re.IGNORECASE)
@@ -125,7 +125,7 @@ async def verify_requests(request: Request) -> HTTPResponse:
 
     The body is like the arguments of `RecordingMock.assert_asked`: `{"operation": "createTrunk", "times": 1}`.
     """
-    session, given = session_of(request), await read_json(request)
+    session, given = session_of(request), await read_json_body(request)
     if not isinstance(given, dict) or not isinstance(given.get("operation"), str):
         raise UsageError('the body must be an object with an operation: {"operation": "createTrunk", "times": 1}')
     for name in given:
