@@ -97,7 +97,7 @@ def whole_number(name: str, text: str, most: int | None = None) -> int:
     return int(text)
 
 
-async def read_body(request: Request, schema: str, check: Callable[[Json], object] = bool) -> Json:
+async def read_valid_body(request: Request, schema: str, check: Callable[[Json], object] = bool) -> Json:
     """The body, which must obey a schema of the document (`NewSession`). An empty body is an empty object.
 
     `check` comes first, to raise an error in better words for what it understands.

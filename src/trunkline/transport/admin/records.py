@@ -23,8 +23,8 @@ from trunkline.redaction import REDACTED, redact_json
 from trunkline.transport.access import RESERVED
 from trunkline.transport.admin.messages import (
     mock_named,
-    read_body,
     read_query,
+    read_valid_body,
     root_address,
     session_of,
     whole_number,
@@ -66,7 +66,7 @@ def list_records(request: Request) -> HTTPResponse:
 
 async def add_record(request: Request) -> HTTPResponse:
     """Add a record. The fields that are not given are made up."""
-    query, body = read_query(request, ("account",)), await read_body(request, "Record")
+    query, body = read_query(request, ("account",)), await read_valid_body(request, "Record")
     account = body.get("account", query.get("account"))
     record = await run_in_threadpool(lambda: _records(request, account).add(body))
     vendor, collection = request.path_params["vendor"], request.path_params["collection"]
@@ -93,7 +93,7 @@ def get_record(request: Request) -> HTTPResponse:
 
 async def change_record(request: Request) -> HTTPResponse:
     """Replace fields of a record; those that depend on them follow. A secret that is given as `***` stays as it is."""
-    query, body = read_query(request, ("account",)), await read_body(request, "Record")
+    query, body = read_query(request, ("account",)), await read_valid_body(request, "Record")
     given = {
         name: value for name, value in body.items() if value != REDACTED or not _mock(request).secrets.has_name(name)
     }

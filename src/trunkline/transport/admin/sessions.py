@@ -21,7 +21,7 @@ from trunkline.mock.generators import format_time
 from trunkline.mock.recording import check_names, override
 from trunkline.mock.session import MockSession
 from trunkline.transport.admin.documents import places
-from trunkline.transport.admin.messages import mock_named, read_body, root_address, session_of
+from trunkline.transport.admin.messages import mock_named, read_valid_body, root_address, session_of
 
 if TYPE_CHECKING:
     from trunkline.transport.sessions import OpenSession, Sessions
@@ -35,7 +35,7 @@ async def list_sessions(request: Request) -> HTTPResponse:
 async def open_session(request: Request) -> HTTPResponse:
     """Open a session with worlds of its own: `{"vendors": {"acme": {"trunks": 3, "rate_limit": 5}}}`."""
     sessions, own = _sessions(request), session_of(request)
-    body = await read_body(request, "NewSession", partial(_check, own))
+    body = await read_valid_body(request, "NewSession", partial(_check, own))
     _check_room(sessions)
     session = await run_in_threadpool(_prepare, sessions, own, body.get("vendors"))
     _check_room(sessions)  # others may have been faster
