@@ -20,9 +20,9 @@ from trunkline.mock.loader import Vendor
 from trunkline.redaction import redactor
 from trunkline.transport.connect import (
     Connection,
-    application,
     connect,
     credential,
+    import_application,
     known_parameters,
     redacting_errors,
     secret_values,
@@ -150,7 +150,7 @@ def test_a_directory_that_is_gone_is_a_sentence(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     with pytest.raises(UsageError, match="the current directory is gone"):
-        application("main:app")
+        import_application("main:app")
 
 
 def test_bounds_hold_for_every_target(vendor: Vendor) -> None:
@@ -174,15 +174,15 @@ def test_a_trouble_is_reported_without_the_secrets_of_an_aim() -> None:
 def test_a_name_that_names_no_application_is_refused(spec: str) -> None:
     """It is written as module:attribute."""
     with pytest.raises(UsageError, match="module:attribute"):
-        application(spec)
+        import_application(spec)
 
 
 def test_every_trouble_with_an_application_is_a_sentence(module: Any) -> None:
     """No module, no attribute, a failing import, something that is no ASGI application."""
     with pytest.raises(UsageError, match="there is no module nowhere_at_all here"):
-        application("nowhere_at_all:app")
+        import_application("nowhere_at_all:app")
     with pytest.raises(UsageError, match="has no app"):
-        application(f"{module('')}:app")
+        import_application(f"{module('')}:app")
     for source, kind in (
         ("raise ValueError('hush')", "ValueError"),
         ("import not_there_either", "ModuleNotFoundError"),
@@ -190,11 +190,11 @@ def test_every_trouble_with_an_application_is_a_sentence(module: Any) -> None:
         ("(", "SyntaxError"),
     ):
         with pytest.raises(UsageError, match=rf"fails when it is imported \({kind}\)") as caught:
-            application(f"{module(source)}:app")
+            import_application(f"{module(source)}:app")
         assert "hush" not in str(caught.value)
     for source in ("app = 3", "def app(environ, start_response): ...", "def app(): ..."):
         with pytest.raises(UsageError, match="is not an ASGI application"):
-            application(f"{module(source)}:app")
+            import_application(f"{module(source)}:app")
 
 
 def test_the_second_account_is_another_one(vendor: Vendor) -> None:

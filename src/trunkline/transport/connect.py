@@ -96,7 +96,7 @@ def connect(
         target = live = targets.http(url, timeout=timeout)
         base = live.base
     elif app is not None:
-        target = targets.wrap(application(app), base=base_path, timeout=timeout)
+        target = targets.wrap(import_application(app), base=base_path, timeout=timeout)
         base = f"{IN_PROCESS}{base_path}"
     else:
         target, base = mock.from_vendor(vendor), f"{MOCK}{base_path}"
@@ -214,7 +214,7 @@ def _sendable(token: str, name: str) -> str:
 # --- an application -------------------------------------------------------------------------------------------------
 
 
-def application(spec: str) -> ASGIApp:
+def import_application(spec: str) -> ASGIApp:
     """The ASGI application `module:attribute`, imported with the current directory on the path."""
     module_name, colon, attributes = spec.partition(":")
     if not (module_name and colon and attributes):
