@@ -347,7 +347,7 @@ def _check_json(value: Json, file: str, at: str) -> None:
         raise DataError(file, at, HALF_A_PAIR)
 
 
-def describe(error: msgspec.ValidationError) -> tuple[str, list[str]]:
+def reason_and_steps(error: msgspec.ValidationError) -> tuple[str, list[str]]:
     """The reason of an error of msgspec, and the steps to its place: `$.faults[0].status` -> `["faults", "0", ...]`."""
     match = _PLACE.fullmatch(str(error))
     reason, place = (match[1], match[2] or "$") if match else (str(error), "$")
@@ -366,5 +366,5 @@ def describe(error: msgspec.ValidationError) -> tuple[str, list[str]]:
 
 
 def _data_error(error: msgspec.ValidationError, file: str, at: str) -> DataError:
-    reason, steps = describe(error)
+    reason, steps = reason_and_steps(error)
     return DataError(file, at + pointer(steps), reason)

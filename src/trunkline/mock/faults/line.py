@@ -17,7 +17,17 @@ import msgspec
 from trunkline.errors import UsageError
 from trunkline.exchange import Json, Request, has_lone_surrogate
 from trunkline.findings import suggestion
-from trunkline.mock.faults.document import ANY, DEFAULTS, FIELDS, HALF_A_PAIR, LONGEST_LINE, WHEN, Fault, Step, describe
+from trunkline.mock.faults.document import (
+    ANY,
+    DEFAULTS,
+    FIELDS,
+    HALF_A_PAIR,
+    LONGEST_LINE,
+    WHEN,
+    Fault,
+    Step,
+    reason_and_steps,
+)
 from trunkline.redaction import redactor_of_request
 
 _WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s"])+')
@@ -181,7 +191,7 @@ class _Reader:
         try:
             return msgspec.convert(values, Fault, strict=False)
         except msgspec.ValidationError as error:
-            reason, parts = describe(error)
+            reason, parts = reason_and_steps(error)
             column = begins[0]
             if parts[:1] == ["then"] and len(parts) > 1:
                 column = begins[int(parts[1]) + 1]
