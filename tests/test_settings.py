@@ -31,7 +31,7 @@ from trunkline.settings import (
     Settings,
     options_of,
 )
-from trunkline.settings.sources import Source, configuration, environment, resolve
+from trunkline.settings.sources import Source, configuration, environment, settings_from
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "configuration.md"
@@ -56,7 +56,7 @@ def given(**values: Any) -> Source:
 
 def settings(interface: str, environ: Mapping[str, str] | None = None, **values: Any) -> Settings:
     """The settings of a command with the environment, and the configuration files of the current folder."""
-    return resolve(interface, given(**values), environment(environ or {}), configuration())
+    return settings_from(interface, given(**values), environment(environ or {}), configuration())
 
 
 # --- the table ------------------------------------------------------------------------------------------------------
@@ -246,10 +246,12 @@ def test_a_file_says_nothing_that_a_run_cannot_use(project: Path) -> None:
 def test_operations_are_repeated_or_separated_by_commas(project: Path) -> None:
     """Both forms, for both options and in every source."""
     for name in ("operation", "require"):
-        assert getattr(resolve("check", given(**{name: ["a,b", "c"]})), name) == ("a", "b", "c")
+        assert getattr(settings_from("check", given(**{name: ["a,b", "c"]})), name) == ("a", "b", "c")
         assert getattr(settings("check", {f"TRUNKLINE_{name.upper()}": "a,b c"}), name) == ("a", "b", "c")
-        assert getattr(resolve("pytest", given(**{name: ["a", "b,"]})), name) == ("a", "b")
-        assert getattr(resolve("check", given(**{name: [","]})), name) == (",",), "not nothing, which would mean all"
+        assert getattr(settings_from("pytest", given(**{name: ["a", "b,"]})), name) == ("a", "b")
+        assert getattr(settings_from("check", given(**{name: [","]})), name) == (",",), (
+            "not nothing, which would mean all"
+        )
     (project / "trunkline.toml").write_text('operation = ["a,b"]')
     assert settings("check").operation == ("a", "b")
 
@@ -303,9 +305,9 @@ def test_an_option_about_writing_needs_permission(project: Path, interface: str)
     for name in names:
         value = "true" if name == "dry_run" else "5"
         with pytest.raises(UsageError, match=f"^{row(name).flag} is about writing; add --allow-writes, or leave it"):
-            resolve(interface, given(**{name: value}))
+            settings_from(interface, given(**{name: value}))
         assert getattr(settings(interface, {row(name).variable: value}), name) == row(name).default
-        assert getattr(resolve(interface, given(**{name: value}, allow_writes="true")), name)
+        assert getattr(settings_from(interface, given(**{name: value}, allow_writes="true")), name)
 
 
 def test_an_option_about_recorded_traffic_is_none_for_a_live_request(project: Path) -> None:
@@ -314,7 +316,7 @@ def test_an_option_about_recorded_traffic_is_none_for_a_live_request(project: Pa
     variables = {row("base").variable: "http://h/v1", row("jobs").variable: "2"}
     for name in RECORDED:
         with pytest.raises(UsageError, match=f"^{row(name).flag} is for recorded traffic; leave it out, or leave out"):
-            resolve("validate", given(**{name: values[name], "live": True}))
+            settings_from("validate", given(**{name: values[name], "live": True}))
     assert settings("validate", variables).jobs == 2
     found = settings("validate", variables, live="true")
     assert all(getattr(found, name) == row(name).default for name in RECORDED)
@@ -352,9 +354,9 @@ def test_a_file_of_another_shape_is_one_sentence(project: Path) -> None:
 def test_a_dry_run_can_be_asked_for_in_a_file(project: Path) -> None:
     """Where writing is allowed in a file, a dry run there is one too; without writing it means nothing."""
     (project / "trunkline.toml").write_text("allow_writes = true\ndry_run = true\n")
-    assert resolve("check", configuration()).dry_run
+    assert settings_from("check", configuration()).dry_run
     (project / "trunkline.toml").write_text("dry_run = true\n")
-    assert not resolve("check", configuration()).dry_run
+    assert not settings_from("check", configuration()).dry_run
 
 
 def test_a_secret_is_not_in_the_text_of_the_settings() -> None:

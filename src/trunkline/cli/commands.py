@@ -18,7 +18,7 @@ from trunkline.cli.completion import (
 from trunkline.cli.starting import ending_at_once
 from trunkline.contract import folders
 from trunkline.settings import FLAG, Option, options_of
-from trunkline.settings.sources import Source, configuration, environment, resolve
+from trunkline.settings.sources import Source, configuration, environment, settings_from
 
 
 class Command(click.Command):
@@ -46,7 +46,7 @@ def command(name: str, summary: str, text: str, *arguments: click.Argument, exam
         texts = {row.name: values.pop(row.name) for row in rows}
         given = {row: None if value is False else value for row, value in texts.items()}  # False: no such flag
         typed = click.get_current_context().obj
-        settings = resolve(name, Source(given, lambda row: _spelling(row, typed)), environment(), configuration())
+        settings = settings_from(name, Source(given, lambda row: _spelling(row, typed)), environment(), configuration())
         with ending_at_once():
             function = getattr(import_module(f"trunkline.cli.{name}"), name)
         return function(settings, **values)
@@ -62,7 +62,7 @@ def _spelling(row: Option, typed: Sequence[str]) -> str:
 
 
 def _option(row: Option) -> click.Option:
-    """The option of click. It takes any text: `resolve` checks it, with one wording for every source."""
+    """The option of click. It takes any text: `settings_from` checks it, with one wording for every source."""
     default = f" [default: {row.shown_default}]" if row.shown_default else ""
     return click.Option(
         [row.name, row.flag, *filter(None, [row.short])],

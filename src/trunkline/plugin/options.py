@@ -13,7 +13,14 @@ import pytest
 from trunkline.contract.folders import names
 from trunkline.errors import UsageError
 from trunkline.settings import COMMAND_LINE_ONLY, FLAG, SECRET, STANDARD_OUTPUT, Option, Settings, options_of
-from trunkline.settings.sources import WITHOUT_QUOTES, Source, configuration, describe_secret, environment, resolve
+from trunkline.settings.sources import (
+    WITHOUT_QUOTES,
+    Source,
+    configuration,
+    describe_secret,
+    environment,
+    settings_from,
+)
 
 _FLAG_IN_TEXT = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
@@ -61,7 +68,7 @@ def read_settings(config: pytest.Config) -> None:
     folder = config.invocation_params.dir
     try:
         command_line = Source({row.name: config.getoption(row.ini) for row in options_of("pytest")}, _flag, folder)
-        settings = resolve("pytest", command_line, environment(), _ini(config), configuration(folder))
+        settings = settings_from("pytest", command_line, environment(), _ini(config), configuration(folder))
     except UsageError as error:
         raise pytest.UsageError(spelled(str(error))) from None
     _check(config, settings)

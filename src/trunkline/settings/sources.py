@@ -54,7 +54,7 @@ class Source:
         self.values, self.place, self.folder, self.persistent = values, place, folder, persistent
 
 
-def resolve(interface: str, *sources: Source) -> Settings:
+def settings_from(interface: str, *sources: Source) -> Settings:
     """The settings of one run: each from the first source that has it or an alternative to it; else its default.
 
     Raises `UsageError` with the place of a value that is wrong, or that would be without effect. It does not print the
