@@ -14,7 +14,7 @@ from trunkline.mock import loader
 from trunkline.report import terminal
 from trunkline.report.drift import change_lines, document, summary_lines
 from trunkline.settings import Settings
-from trunkline.traffic.drift import drift_files, folder_to_write, patch_of, write
+from trunkline.traffic.drift import drift_files, folder_to_write, patch_of, write_patch
 from trunkline.transport.files import check_apart
 
 
@@ -45,7 +45,7 @@ def drift(settings: Settings, vendor: str, sources: tuple[str, ...]) -> int:
                 click.echo(f"{diff}\n", nl=False)
             screen.show(summary_lines(found, patch))
     if folder and patch and patch.after:
-        write(patch, folder)
+        write_patch(patch, folder)
         click.echo(f"written: {', '.join(str(folder / name) for name in patch.after)}", err=True)
     if found.changes if settings.any_change else found.breaking:
         return FINDINGS

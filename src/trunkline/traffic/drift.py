@@ -122,7 +122,7 @@ def folder_to_write(vendor: str) -> Path:
     return folder
 
 
-def write(patch: Patch, folder: Path) -> None:
+def write_patch(patch: Patch, folder: Path) -> None:
     """Write the changed files, each at once."""
     for name, text in patch.after.items():
         try:
