@@ -17,7 +17,7 @@ from trunkline.check.replay.rewriting import Names, Writer, credential_of, heade
 from trunkline.check.replay.saved import SavedFinding, SavedReport, SavedRequest, read_report
 from trunkline.check.rules import RULES, judge, operation_of, secret_values_rule
 from trunkline.check.rules.refusals import refusal_is_documented
-from trunkline.check.runner import Checker
+from trunkline.check.runner import NOT_ALLOWED, Checker
 from trunkline.check.safety import Gate, WriteAccess
 from trunkline.check.stateful.creations import created_identity
 from trunkline.errors import BudgetExhausted, NotOurs, Redirected, UsageError
@@ -31,7 +31,6 @@ __all__ = ["GONE", "STILL", "UNKNOWN", "Replay", "ReplayOutcome", "read_report"]
 STILL, GONE, UNKNOWN = "still happens", "no longer happens", "not replayed"
 """The states of a finding after a replay."""
 
-NOT_ALLOWED = "it writes, which was not allowed; allow it with --allow-writes"
 _BUG = "; this is a bug in trunkline"
 """The end of a sentence of the gate, which is not true of requests that a file holds."""
 _RULES = frozenset(rule.name for rule in (*RULES, secret_values_rule({})))
