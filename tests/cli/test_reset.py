@@ -268,7 +268,7 @@ def test_no_vendor_can_have_the_reserved_path() -> None:
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `trunkline reset` in this process: its code, standard output and standard error."""
-    monkeypatch.delenv(access.TOKEN_VARIABLE, raising=False)
+    monkeypatch.delenv(access.ADMIN_TOKEN_VARIABLE, raising=False)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         code = cli.run(["reset", *arguments])
@@ -298,7 +298,7 @@ def test_a_token_is_sent_and_never_shown(mocks: dict[str, Mock], run: Run, monke
             assert sentence in err
         assert written(mocks) == ALL
         assert run(ALL[0], "--url", url, "--admin-token", TOKEN)[0] == 0
-        monkeypatch.setenv(access.TOKEN_VARIABLE, TOKEN)
+        monkeypatch.setenv(access.ADMIN_TOKEN_VARIABLE, TOKEN)
         assert run("--url", url)[0] == 0
         assert written(mocks) == []
 
@@ -368,7 +368,7 @@ def test_a_served_mock_can_be_reset(tmp_path: Path, run: Run) -> None:
     """`trunkline serve` has the path, with the admin token of its environment; it logs a reset, and stores it."""
     path = tmp_path / "state.db"
     vendor = VENDORS[ALL[0]]
-    with serving("--state", str(path), environ={access.TOKEN_VARIABLE: TOKEN}) as (process, announced):
+    with serving("--state", str(path), environ={access.ADMIN_TOKEN_VARIABLE: TOKEN}) as (process, announced):
         client = Client(vendor, targets.http(announced["vendors"][vendor.name]["url"]))
         before = client.listed()
         client.created("user-1")

@@ -57,7 +57,7 @@ def _reset_server(url: str, vendors: tuple[str, ...], token: str | None) -> list
         reason = ", as no `trunkline serve` would; give its address without a path"
     elif response.status == 401:
         other = "not this one, " if token else ""
-        reason = f": give its admin token, {other}with --admin-token or {access.TOKEN_VARIABLE}"
+        reason = f": give its admin token, {other}with --admin-token or {access.ADMIN_TOKEN_VARIABLE}"
     else:
         reason = f": {error}"
     redact = redactor(frozenset({token} if token else ()))

@@ -30,7 +30,7 @@ RESET = "/reset"
 HEADER = ("x-trunkline", "yes")
 """Every change without a bearer token needs this header field; its value does not matter."""
 
-TOKEN_VARIABLE = "TRUNKLINE_ADMIN_TOKEN"
+ADMIN_TOKEN_VARIABLE = "TRUNKLINE_ADMIN_TOKEN"
 
 SAFE = frozenset(("GET", "HEAD"))
 """The methods of the admin surface that change nothing."""
@@ -69,7 +69,7 @@ def check_token(token: str) -> str:
 
 def _check_machine(headers: Headers, client: str) -> None:
     if not is_loopback(client):
-        way = f"start the server with --admin-token (or ${TOKEN_VARIABLE}) to do it from elsewhere"
+        way = f"start the server with --admin-token (or ${ADMIN_TOKEN_VARIABLE}) to do it from elsewhere"
         raise RequestRefused(403, f"only clients on the server's own machine may do this; {way}")
     hosts = [value for name, value in headers if name == "host"]
     host = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
