@@ -2,7 +2,7 @@
 
 Only mappings, lists, texts, bytes and null are read: a number is the text that writes it.
 
->>> load(b"interactions: [{status: 200, body: !!binary e30=, headers: null}]")
+>>> load_with_lines(b"interactions: [{status: 200, body: !!binary e30=, headers: null}]")[0]
 {'interactions': [{'status': '200', 'body': b'{}', 'headers': None}]}
 """
 
@@ -36,15 +36,10 @@ _PLAIN = {
 _NULL = {"", "~", "null", "Null", "NULL"}
 
 
-def load(data: bytes) -> Json:
-    """The value of a document. Raises `UsageError` that says what is wrong with it, to follow the word `but`."""
-    return load_with_lines(data)[0]
-
-
 def load_with_lines(data: bytes) -> tuple[Json, dict[int, list[int]]]:
     """The value of a document, and for each list directly in it, by its `id`, the lines on which its items begin.
 
-    Raises what `load` raises.
+    Raises `UsageError` that says what is wrong with it, to follow the word `but`.
     """
     if len(data) > _LONGEST:
         raise UsageError(f"has more than {_LONGEST} bytes, which take too long to read as YAML")
