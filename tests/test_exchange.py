@@ -74,7 +74,10 @@ def test_a_number_that_no_double_holds_is_out_of_range(number: str, value: float
         ('{"port": NaN}', "NaN is not a JSON number"),
         ("[" * 102 + "]" * 102, "nested more than 100 levels deep"),
         ('{"]}":["\\"]\\\\",' * 51 + "1" + "]}" * 51, "nested more than 100 levels deep"),
-        ("[" * 100_000, "nested too deeply"),
+        ("[" * 9999 + "]" * 9999, "nested too deeply"),
+        ("[" * 100_000, "^it looks cut off .it is nested too deeply to be read.$"),
+        ('{"a": [' * 9999 + '"]]]', "^it looks cut off"),
+        ("[[", "^it looks cut off .Expecting value at line 1, column 3.$"),
     ],
 )
 def test_what_readers_differ_in_is_no_input(text: str, reason: str) -> None:
@@ -91,6 +94,7 @@ def test_what_readers_differ_in_is_no_input(text: str, reason: str) -> None:
         (b"[" * 9999 + b"]" * 9999, "the body is nested too deeply to be read: the limit of trunkline is 100 levels"),
         (b'{"a":1%s}' % (b',"a":2' * 9), "duplicate names give it more than 8 variants, the limit of trunkline"),
         (b"[", ""),
+        (b"[" * 9999, ""),
         (b"", ""),
     ],
 )

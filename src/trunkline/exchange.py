@@ -347,11 +347,14 @@ def _read_again(body: bytes) -> JSONText:
     except NotJSON:
         raise
     except RecursionError:
+        brackets = _brackets(body)
+        if brackets.count(b"[") > brackets.count(b"]"):
+            raise NotJSON(f"{CUT_OFF} (it is nested too deeply to be read)") from None
         raise TooComplex(f"the body is nested too deeply to be read: {_LIMIT} is {DEEPEST} levels") from None
     except json.JSONDecodeError as error:
         ends = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
-        cut = f"; {CUT_OFF}" if ends else ""
-        raise NotJSON(f"{error.msg} at line {error.lineno}, column {error.colno}{cut}") from None
+        reason = f"{error.msg} at line {error.lineno}, column {error.colno}"
+        raise NotJSON(f"{CUT_OFF} ({reason})" if ends else reason) from None
     if _is_too_deep(body):
         raise TooComplex(f"the body is nested more than {DEEPEST} levels deep, {_LIMIT}")
     if found.variants and (1 + len(found.variants)) * len(body) > _MOST_BYTES:
@@ -458,14 +461,17 @@ def _count_quotes(body: bytes) -> int:
 
 def _is_too_deep(body: bytes) -> bool:
     """Whether a JSON text is nested too deeply. Each round takes away the innermost arrays and objects."""
-    brackets = _unescaped(body).translate(_BRACKETS, _ALL_BUT_MARKS).replace(b'""', b"")
-    if b'"' in brackets:  # there are some in strings
-        brackets = _STRING.sub(b"", brackets)
-    rounds = 0
+    brackets, rounds = _brackets(body), 0
     while brackets and rounds <= DEEPEST:
         brackets = brackets.replace(b"[]", b"")
         rounds += 1
     return bool(brackets)
+
+
+def _brackets(body: bytes) -> bytes:
+    """The brackets of a JSON text that are in no string, those of objects as those of arrays: `[[][]]`."""
+    brackets = _unescaped(body).translate(_BRACKETS, _ALL_BUT_MARKS).replace(b'""', b"")
+    return _STRING.sub(b"", brackets) if b'"' in brackets else brackets  # there are some in strings
 
 
 _BRACKETS = bytes.maketrans(b"{}", b"[]")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trunkline.contract.model import Contract
 from trunkline.errors import UsageError
-from trunkline.exchange import Exchange, Json, NotJSON, Response, TooComplex
+from trunkline.exchange import CUT_OFF, Exchange, Json, NotJSON, Response, TooComplex
 from trunkline.traffic import BODY, UNKNOWN
 from trunkline.traffic.addresses import Addresses
 from trunkline.traffic.archives import read_cassette, read_har_entry, read_interaction
@@ -77,7 +77,8 @@ def _lone_body(data: bytes, place: str, _: Addresses) -> Iterator[Entry]:
     except TooComplex as error:
         raise UsageError(str(error)) from None
     except NotJSON as error:
-        raise UsageError(f"it is neither the output of curl -i nor JSON ({error}); {ADVICE}") from None
+        why = str(error) if CUT_OFF in str(error) else f"it is neither the output of curl -i nor JSON ({error})"
+        raise UsageError(f"{why}; {ADVICE}") from None
     yield Entry(place, None, Exchange(UNKNOWN, body, BODY))
 
 
