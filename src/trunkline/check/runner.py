@@ -472,7 +472,7 @@ class Checker:
     def run(self, operations: Collection[str] | None = None) -> Report:
         """Check the operations with these operationIds, or all.
 
-        Laws come first, because they find most problems, and first.
+        Laws come first, because they find most problems, and soonest.
 
         Raises `TargetError` when the implementation cannot be reached or refuses the credential.
         """

@@ -212,7 +212,7 @@ def check_format(file: Path, kind: str, value: Json, name: str) -> None:
 
 
 _WORTH = {"oneOf": 0, "additionalProperties": 2, "propertyNames": 2}
-"""Which of several errors at one place is told: an unknown key is perhaps a missing one that is misspelt."""
+"""Which of several errors at one place is reported: an unknown key is perhaps a missing one that is misspelled."""
 
 
 def _reason(kind: Any, missing: list[str]) -> str:
