@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from trunkline.contract.times import DATES
 from trunkline.exchange import SAFE_METHODS, curl
 from trunkline.findings import Finding, Grade, Report
 from trunkline.redaction import redact_body
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 GRADES = (Grade.DOCUMENTED, Grade.IMPLIED, Grade.CUSTOMARY)
 """The grades that a finding can have, strongest first."""
 
-_FIRST, _LAST = -62_135_596_800, 253_402_300_799
-"""The first and the last second that a date can have."""
 BEYOND_LIMITS = "each has a body beyond the limits of trunkline"
 KEPT, BROKEN, UNPROVEN = "kept", "broken", "not exercised"
 """The verdicts."""
@@ -113,7 +112,9 @@ def not_reached(report: Report, run: RunInfo) -> tuple[tuple[str, str], ...]:
 def shown_time(time: float) -> str:
     """A Unix time for a reader, in UTC: `2026-11-28T18:00:00Z`. One beyond the years 1 to 9999 is at their end."""
     return (
-        datetime.fromtimestamp(min(max(time, _FIRST), _LAST), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        datetime.fromtimestamp(min(max(time, DATES[0]), DATES[-1]), UTC)
+        .isoformat(timespec="seconds")
+        .replace("+00:00", "Z")
     )
 
 

@@ -19,14 +19,13 @@ import msgspec
 
 from trunkline.contract.http import forbids_content
 from trunkline.contract.refusals import reasons_to_refuse
+from trunkline.contract.times import DATES
 from trunkline.errors import UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Headers, Json, Request, Response, find, headers
 from trunkline.traffic.addresses import Addresses
 from trunkline.traffic.messages import check_weight, decode, exchange_of, require_whole_body, without_placeholder
 
 _LONGEST_TIME = 64
-_FIRST, _LAST = -62_135_596_800, 253_402_300_799
-"""The first and the last second that a date can have. A recording may state others, which are no times."""
 
 GENERATED = "x-schemathesis-testcaseid"
 """The header field of a request that Schemathesis has made, whose body is recorded as it was sent."""
@@ -107,7 +106,8 @@ def read_entry(
         request = found["request"]
         addresses.path_of(text_of(request["method"]), text_of(request["url"] if "url" in request else request["uri"]))
         recorded = read(found)
-        time = recorded.time if recorded.time is not None and _FIRST <= recorded.time <= _LAST else None
+        if recorded.time is not None and DATES[0] <= recorded.time <= DATES[-1]:  # a recording may state others
+            time = recorded.time
         exchange: Exchange | UsageError = recorded_exchange(addresses, recorded)
     except UsageError as error:
         exchange = error
