@@ -12,9 +12,13 @@ from typing import NamedTuple
 
 PORTS = {"http": 80, "https": 443}
 """The port of an address that names none, by its scheme."""
+FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+"""The value of a header field (section 5.5)."""
 JSON_MEDIA_TYPE = re.compile(r"application/([\w.+-]+\+)?json", re.IGNORECASE | re.ASCII)
 _STATUSES = frozenset(map(int, HTTPStatus))
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+TOKEN = re.compile(_TOKEN)
+"""A method, or the name of a header field (RFC 9110, section 5.6.2)."""
 _HTTP_DATE = (
     r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} "
     r"[0-2][0-9]:[0-5][0-9]:[0-6][0-9] GMT"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 import trunkline
+from trunkline.contract.http import FIELD_VALUE, TOKEN
 from trunkline.contract.times import DAY
 from trunkline.errors import UsageError
 from trunkline.exchange import Request
@@ -17,8 +17,6 @@ MAX_BODY = 16 << 20
 """The most bytes of a body that are read, before and after decompression, unless the caller chooses another bound."""
 
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 def encode_target(target: str) -> str:
@@ -31,12 +29,12 @@ def header_fields(request: Request, host: str) -> list[tuple[bytes, bytes]]:
 
     Raises `UsageError` for a method, a name or a value that would break the message; it never quotes a value.
     """
-    if not _TOKEN.fullmatch(request.method):
+    if not TOKEN.fullmatch(request.method):
         raise UsageError(f"{request.method!r} cannot be sent as a method (RFC 9110, section 9.1)")
     for name, value in request.headers:
-        if not _TOKEN.fullmatch(name):
+        if not TOKEN.fullmatch(name):
             raise UsageError(f"{name!r} cannot be sent as the name of a header field (RFC 9110, section 5.1)")
-        if not _VALUE.fullmatch(value):
+        if not FIELD_VALUE.fullmatch(value):
             raise UsageError(f"the value of the header field {name} cannot be sent (RFC 9110, section 5.5)")
     own = [(name.encode(), value.strip(" \t").encode("latin-1")) for name, value in request.headers]
     names = {name for name, _ in own}

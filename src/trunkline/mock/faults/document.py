@@ -23,6 +23,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from trunkline.contract.files import load_toml
+from trunkline.contract.http import FIELD_VALUE, TOKEN
 from trunkline.contract.times import DAY
 from trunkline.errors import DataError
 from trunkline.exchange import Json, has_lone_surrogate, pointer
@@ -41,8 +42,6 @@ ANY = "*"
 
 _DISTRIBUTION = re.compile(r"(uniform|lognormal)\(([0-9.]+),([0-9.]+)\)")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
-_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _OF_SERVER = frozenset(("connection", "content-length", "date", "transfer-encoding"))
 
 _SECONDS = f": seconds, at most {MOST_SECONDS:g}; or uniform(LOW,HIGH), or lognormal(MEDIAN,SIGMA)."
@@ -142,9 +141,9 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
         for name, duration in (("delay", self.delay), ("drip", self.drip)):
             _check_duration(name, duration)
         for name, value in (*self.headers.items(), ("content-type", self.content_type)):
-            if not _FIELD_NAME.fullmatch(name):
+            if not TOKEN.fullmatch(name):
                 raise ValueError(f"{name!r} is not the name of a header field")
-            if not _FIELD_VALUE.fullmatch(value):
+            if not FIELD_VALUE.fullmatch(value):
                 raise ValueError(f"the header field {name} has characters that no header field can have")
             if name.lower() in _OF_SERVER:
                 raise ValueError(f"the header field {name} is the server's own; see drain, close and skew")

@@ -10,6 +10,7 @@ import json
 import re
 from contextlib import suppress
 
+from trunkline.contract.http import TOKEN
 from trunkline.errors import TrunklineError, UsageError
 from trunkline.exchange import Headers, Request
 from trunkline.mock.faults.document import ANY, LONGEST_LINE, Fault, parse_fault
@@ -25,7 +26,6 @@ _PREFERENCE = re.compile(
     (?:;(?:"(?:[^"\\]|\\.)*+"|[^",])*+)?+(?:,|$)""",
     re.VERBOSE,
 )
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _STATUS = re.compile("[2-5][0-9][0-9]")
 _MOST = 2000
 
@@ -64,7 +64,7 @@ def preferred(request: Request) -> list[tuple[Fault, str]]:
 
 def _written(name: str, value: str) -> str:
     """A preference as a header field has it: a value that is no token is quoted."""
-    return f"{name}={value if _TOKEN.fullmatch(value) else json.dumps(value)}"
+    return f"{name}={value if TOKEN.fullmatch(value) else json.dumps(value)}"
 
 
 def preferences(headers: Headers) -> dict[str, str]:
