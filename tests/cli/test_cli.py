@@ -638,8 +638,8 @@ def test_a_server_that_goes_away_ends_a_check_with_2(run: Run, monkeypatch: pyte
     monkeypatch.setattr(mock, "from_vendor", lambda _: target)
     code, out, err = run("check", "telepath", "--seed", "1")
     assert (code, err.splitlines()[-1]) == (2, "trunkline: the connection is refused")
-    assert "the run did not come to its end" in out
     assert "verdict       NOT EXERCISED: the run did not judge everything: the connection is refused;" in out
+    assert "did not come to its end" not in out
 
 
 def test_a_check_that_may_leave_nothing_names_the_option(run: Run) -> None:
@@ -689,8 +689,7 @@ def test_an_interrupted_check_reports_what_was_found(
     assert (tmp_path / "report").read_text("utf-8") == out
     code, out, err = run("check", vendor.name)
     assert code == 130
-    assert "so little can be judged: it was interrupted;" in out
-    assert "the run did not come to its end" in out
+    assert "so little can be judged: it was interrupted\n" in out
     assert "somewhere\n" in err
 
 
@@ -1464,7 +1463,7 @@ def test_a_signal_stops_a_check_at_once(vendor: Vendor, call: signal.Signals) ->
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert time.monotonic() - begin < 10
-    assert "the run did not come to its end" in out
+    assert "it was interrupted" in out
     assert "Traceback" not in err
 
 

@@ -271,6 +271,9 @@ def test_a_run_that_judged_too_little_is_no_success() -> None:
     spent.stopped = "the budget is spent"
     assert verdict(spent, RUN) == UNPROVEN
     assert "the run did not judge everything: the budget is spent" in text(spent, RUN)
+    last = text(spent, RunInfo("acme", complete=False)).splitlines()[-1]
+    once = "NOT EXERCISED: the run did not judge everything: the budget is spent; 1 of 2 checks was not exercised"
+    assert last == f"verdict       {once} and proves nothing"
     spent.add(finding())
     assert verdict(spent, RUN) == BROKEN
     assert "strictness implied; the run did not judge everything: the budget is spent" in text(spent, RUN)

@@ -203,7 +203,10 @@ def verdict_text(report: Report, run: RunInfo) -> tuple[str, str]:
         text = f"the contract of {run.vendor} is kept{part}: no finding at strictness {run.strictness}, {notes}"
         style = NOTE if not_exercised_note or early else GOOD
     else:
-        text, style = f"{titles.NOT_EXERCISED}: {shortfall(report, run)}", MISSING
+        why = shortfall(report, run)
+        text, style = f"{titles.NOT_EXERCISED}: {why}", MISSING
+        if report.stopped and report.stopped in why:
+            early = ""
     return f"{text}{not_exercised_note}{early}", style
 
 
