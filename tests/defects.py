@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import TypeAlias
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
@@ -25,7 +26,7 @@ from trunkline.check.laws import LAWS
 from trunkline.check.runner import Checker
 from trunkline.exchange import Headers, Json, NotJSON, Request, Response, Target, find, resolve
 from trunkline.findings import Report
-from trunkline.mock import loader
+from trunkline.mock import from_vendor, loader
 from trunkline.mock.loader import Vendor
 
 FUZZ = "schemathesis"
@@ -125,6 +126,14 @@ def examine(
     if FUZZ in laws:
         checker.fuzz(chosen)
     return report
+
+
+@cache
+def report_on(defect: Defect) -> Report:
+    """The report of the one law that provokes a defect."""
+    examples = 3 if defect.provoked_by == FUZZ else 30
+    target = defect.break_(from_vendor(LOADED[defect.vendor]))
+    return examine(defect.vendor, target, defect.provoked_by, examples=examples, operations=[defect.checked])
 
 
 # --- verbs ----------------------------------------------------------------------------------------------------------
@@ -1122,10 +1131,6 @@ _VALUES += [
 # --- both: what secrets get wrong -----------------------------------------------------------------------------------
 
 
-def _in_header(name: str, value: str) -> Break:
-    return answering(lambda _, response: with_header(response, name, value))
-
-
 _SECRETS = [
     Defect(
         "the password beside the user name", "talkover", "secrets_stay_hidden", trunks(put("/password", "x")), _PLAIN
@@ -1146,7 +1151,7 @@ _SECRETS = [
         refusals(put("/errors", {"password": ["is required"]})),
         _OTHER_IDS,
     ),
-    Defect("the password in a header", "talkover", "secrets_stay_hidden", _in_header("password", "x"), _PLAIN),
+    Defect("the password in a header", "talkover", "secrets_stay_hidden", heading("password", "x"), _PLAIN),
     Defect(
         "the SIP password beside the user name",
         "telepath",
@@ -1193,7 +1198,7 @@ _SECRETS = [
         "the password in a header of another name",
         "talkover",
         "secret_values_stay_hidden",
-        _in_header("x-debug", f"digest({PASSWORD})"),
+        heading("x-debug", f"digest({PASSWORD})"),
         _PLAIN,
     ),
     Defect(

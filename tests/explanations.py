@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.check.stateful.defects import DEFECTS as STATEFUL_DEFECTS
 from tests.check.stateful.test_defects import found_in
-from tests.defects import DEFECTS, FUZZ, LOADED, TOKENS, Defect, answered, examine, when
+from tests.defects import DEFECTS, LOADED, TOKENS, answered, report_on, when
 from trunkline import mock
 from trunkline.check.availability import COMPLETENESS
 from trunkline.check.explanations import CATALOGUE, every, link_definitions, to_markdown
@@ -60,19 +60,13 @@ def _found(name: str) -> tuple[str, str, Finding, Report]:
     named = [defect for defect in DEFECTS if name in (defect.caught_by, defect.law)]
     named.sort(key=lambda defect: (defect.name != PREFERRED.get(name), defect.caught_by != name))
     if named:
-        report = _report(named[0])
+        report = report_on(named[0])
         return (named[0].vendor, named[0].name, _first(report.findings, named[0].caught_by), report)
     seeded = next(defect for defect in STATEFUL_DEFECTS if defect.law == name)
     finding = _first(found_in(seeded), name)
     report = Report(secrets=_sent_secrets(finding, seeded.vendor))
     report.add(finding)
     return seeded.vendor, seeded.name, report.findings[0], report
-
-
-def _report(defect: Defect) -> Report:
-    examples = 3 if defect.provoked_by == FUZZ else 30
-    target = defect.break_(mock.from_vendor(LOADED[defect.vendor]))
-    return examine(defect.vendor, target, defect.provoked_by, examples=examples, operations=[defect.checked])
 
 
 def _incomplete() -> tuple[str, str, Finding, Report]:

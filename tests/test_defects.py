@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cache
 
 import pytest
 
-from tests.defects import BY_NAME, DEFECTS, FUZZ, LOADED, PARAMETERS, TOKENS, Defect, examine
+from tests.defects import BY_NAME, DEFECTS, FUZZ, LOADED, PARAMETERS, TOKENS, Defect, examine, report_on
 from trunkline import mock
 from trunkline.check.rules import RULES
 from trunkline.check.runner import NOT_ALLOWED
 from trunkline.contract.requests import build_request
 from trunkline.exchange import curl
-from trunkline.findings import Finding, Report
+from trunkline.findings import Finding
 
 THROUGH_RULES = {law.name for law in BY_NAME.values() if "judged by the rules" in law.basis}
 """The laws that only ask: what they provoke is judged by the rules."""
-
-
-@cache
-def report_on(defect: Defect) -> Report:
-    """The report of the one law that provokes a defect."""
-    examples = 3 if defect.provoked_by == FUZZ else 30
-    target = defect.break_(mock.from_vendor(LOADED[defect.vendor]))
-    return examine(defect.vendor, target, defect.provoked_by, examples=examples, operations=[defect.checked])
 
 
 def label(defect: Defect) -> str:
