@@ -198,6 +198,37 @@ def test_no_secret_is_printed(save: Save, tmp_path: Path, capsys: pytest.Capture
     assert CANARY not in captured.out + captured.err + patch.read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("sent", "query", "status", "received"),
+    [
+        (
+            {"name": "n", "sip_password": CANARY, "ai_provider": "openai"},
+            "",
+            201,
+            {"id": "x", "status": CANARY, "note": CANARY},
+        ),
+        (None, f"?api_key={CANARY}", 400, {"error": {"code": CANARY, "message": "x"}}),
+        (None, "", 401, {"error": {"code": CANARY, "message": "x"}}),
+    ],
+)
+def test_no_secret_of_a_request_that_cannot_be_judged_is_printed(
+    sent: Json, query: str, status: int, received: Json, own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A write that must be refused, and one without its credential, may have a secret that the answer repeats."""
+    headers = [["content-type", "application/json"]]
+    url = f"https://api.telepathvoice.com/v1/trunks{query}"
+    request = {"method": "POST" if sent else "GET", "url": url, "headers": [*headers, ["cookie", f"sid={CANARY}"]]}
+    answer = {"status": status, "headers": headers, "body": json.dumps(received)}
+    row = {"request": {**request, **({"body": json.dumps(sent)} if sent else {})}, "response": answer}
+    recording = tmp_path / "rows.ndjson"
+    recording.write_text(json.dumps(row) + "\n", "utf-8")
+    for options in ([], ["--format", "json"], ["--write"]):
+        assert run(["drift", "acme", str(recording), *options]) in {0, 1}
+    captured = capsys.readouterr()
+    schemas = [path.read_text("utf-8") for path in own.rglob("*.json")]
+    assert not any(CANARY in text for text in (captured.out, captured.err, *schemas))
+
+
 def test_what_cannot_be_read_is_listed(save: Save, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An exchange of another API, and a file that is no recording, hide nothing; without drift, the latter is 2."""
     picture = tmp_path / "a.png"

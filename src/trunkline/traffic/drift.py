@@ -81,6 +81,7 @@ def _observe(profile: Profile, reading: Reading, entry: Entry, among: tuple[Oper
     try:
         if isinstance(found, UsageError):
             raise found
+        profile.learn(found.request)  # also one that is not known: it may have a secret that the answer repeats
         operation = recorded_operation(profile.contract, found, among)
         profile.observe(operation, completed(operation, found), time, place)
     except UsageError as error:

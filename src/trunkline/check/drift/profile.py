@@ -184,7 +184,7 @@ class Profile:
         if exchange.request.method not in ("", operation.method):
             return
         self._exchange, self._time, self._source, self._knows_response = exchange, time, source, False
-        self._learn(exchange.request)
+        self.learn(exchange.request)
         self.exchanges.add(1, time)
         status, response = exchange.response.status, operation.response_for(exchange.response.status)
         self.responses[operation.operation_id, str(status)] += 1
@@ -199,6 +199,14 @@ class Profile:
     def redact(self, text: str) -> str:
         """The text without the secrets that are known, and without what has the shape of a credential."""
         return self._recent(self._known(redact_credentials(text)))
+
+    def learn(self, message: Request) -> None:
+        """Learn the secrets of a message, so that no example shows one. The latest ones are remembered."""
+        for secret in secrets_in_request(message, self.contract.secrets).difference(self._remembered):
+            self._recent.add(secret)
+            self._remembered[secret] = None
+        while len(self._remembered) > _MOST_REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
 
     # --- the parts of an exchange -----------------------------------------------------------------------------------
 
@@ -376,14 +384,6 @@ class Profile:
         found.add(count, self._time)
         return found
 
-    def _learn(self, message: Request) -> None:
-        """Learn the secrets of a message, so that no example shows one. The latest ones are remembered."""
-        for secret in secrets_in_request(message, self.contract.secrets).difference(self._remembered):
-            self._recent.add(secret)
-            self._remembered[secret] = None
-        while len(self._remembered) > _MOST_REMEMBERED:
-            del self._remembered[next(iter(self._remembered))]
-
     def _example(self, at: str, value: Json) -> str:
         """The value at a place as an example: without secrets, and not too long."""
         key = (at, type(value), value)
@@ -392,7 +392,7 @@ class Profile:
             return self._examples[key]
         if not self._knows_response:  # which takes a while for a long one
             response = self._exchange.response
-            self._learn(Request("POST", "/", "", response.headers, response.body))
+            self.learn(Request("POST", "/", "", response.headers, response.body))
             self._knows_response = True
         is_secret = any(map(self._is_secret, at.split("/")))
         example = REDACTED if is_secret else to_text(redact_json(value, self._is_secret, self.redact))
@@ -403,7 +403,7 @@ class Profile:
 
     def _header(self, name: str, value: str) -> str:
         """The value of a header as an example."""
-        self._learn(Request("POST", "/", "", self._exchange.response.headers))
+        self.learn(Request("POST", "/", "", self._exchange.response.headers))
         return self._text(redact_header(name, value))
 
     def _text(self, text: str) -> str:
