@@ -21,7 +21,7 @@ from trunkline.errors import UsageError
 from trunkline.transport import validating_proxy
 from trunkline.transport.client import address
 from trunkline.transport.judging import Judging, RawExchange, Verdict
-from trunkline.transport.metrics import BEHIND, BROKEN_OFF, FAILED, TOO_LARGE, Metrics
+from trunkline.transport.metrics import BEHIND, BROKEN_OFF, FAILED, TOO_LARGE, UNANSWERED, Metrics
 from trunkline.transport.proxy_status import status_application
 from trunkline.transport.server import running
 from trunkline.transport.validating_proxy import ValidatingProxy
@@ -336,6 +336,7 @@ def test_an_upstream_that_is_down_is_a_502() -> None:
     with proxied(f"http://127.0.0.1:{port}/v1") as proxy:
         response = proxy.ask()
         assert (response.status, error_of(response)) == (502, f"127.0.0.1:{port} cannot be reached")
+        assert (proxy.judged(), proxy.metrics.unjudged[UNANSWERED]) == ([], 1)
         assert response.getheader("x-trunkline-findings") is None
         with scripted(OK):
             assert proxy.ask("POST", body=b"{}").status == 502

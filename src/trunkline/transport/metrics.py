@@ -5,11 +5,13 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 
 TOO_LARGE, BEHIND, BROKEN_OFF, FAILED = "too_large", "behind", "broken_off", "failed"
+UNANSWERED = "unanswered"
 NO_OPERATION, UNJUDGEABLE = "no_operation", "unjudgeable"
 REASONS = {
     BEHIND: "judging could not keep up",
     TOO_LARGE: "a body has more than 1 MiB",
     BROKEN_OFF: "the answer broke off or came before the whole request, or the client left",
+    UNANSWERED: "the API gave no answer",
     FAILED: "judging failed",
     NO_OPERATION: "the contract has no such operation",
     UNJUDGEABLE: "a redirection, or a body that cannot be decoded or is beyond the limits of trunkline",

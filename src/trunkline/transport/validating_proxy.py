@@ -22,7 +22,7 @@ from trunkline.transport.access import RESERVED
 from trunkline.transport.client import Address
 from trunkline.transport.forwarding import end_to_end
 from trunkline.transport.judging import Judging, RawExchange, Verdict
-from trunkline.transport.metrics import BEHIND, BROKEN_OFF, TOO_LARGE, Metrics
+from trunkline.transport.metrics import BEHIND, BROKEN_OFF, TOO_LARGE, UNANSWERED, Metrics
 from trunkline.transport.protocol import ServerConnection
 from trunkline.transport.scope import CONNECTION, ASGIApp, Message, Receive, Send
 from trunkline.transport.upstream import BrokenOff, Connections, Unanswered, UpstreamAnswer
@@ -143,6 +143,8 @@ class _ForwardedExchange:
         """Whether the body of the request was read to its end."""
         self._head_time = self._begin
         """When the head of the answer had come."""
+        self._reason = BROKEN_OFF
+        """Why the exchange is not judged, if it does not come to its end."""
         self._is_sent = self._is_complete = self._is_offered = self._ends_by_closing = False
         raw, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
         self._target = raw + (b"?" + query if query else b"")
@@ -315,7 +317,7 @@ class _ForwardedExchange:
     async def _refuse(self, failure: Unanswered) -> None:
         """Answer in our own words."""
         log.warning("%s: %s", self._name, failure.sentence)
-        self._status = failure.status
+        self._status, self._reason = failure.status, UNANSWERED
         answer = error_response(failure.status, failure.sentence)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer.body))]
         if not self._is_read:  # and is not read
@@ -326,11 +328,10 @@ class _ForwardedExchange:
     def end(self) -> None:
         """Count the request; and let the exchange be judged, if that was not begun before."""
         seconds = time.perf_counter() - self._begin
-        if self._head_time > self._begin and not self._is_offered:
-            if self._is_complete and self._is_sent:
-                self._offer(is_urgent=False)
-            else:
-                self._proxy.metrics.not_judged(BROKEN_OFF)
+        if self._is_complete and self._is_sent and not self._is_offered:
+            self._offer(is_urgent=False)
+        elif not self._is_offered:
+            self._proxy.metrics.not_judged(self._reason)
         self._proxy.metrics.passed(self._operation, self._status, seconds)
         self._proxy.each(f"{self._name} {self._status or 'the client has gone'} {seconds * 1000:.1f} ms")
 
