@@ -289,7 +289,8 @@ class Settings:
     admin_token: str | None = option(
         SECRET,
         "serve reset proxy",
-        "The credential of the admin surface, from anywhere; better set TRUNKLINE_ADMIN_TOKEN (`ps` shows options).",
+        "The credential that opens the admin surface from any machine; better set TRUNKLINE_ADMIN_TOKEN (`ps` shows"
+        " options).",
     )
     cors: tuple[str, ...] = option(
         _text("ORIGIN"),
@@ -396,7 +397,7 @@ class Settings:
     since: float | None = option(
         TIME,
         "validate drift",
-        "Judge no recorded exchange that is older: a time (UTC without an offset), or a duration.",
+        "Leave out recorded exchanges that are older than this time (UTC without an offset) or duration.",
     )
     jobs: int = option(_whole_number("N", 1, 1024), "validate", "How many processes judge recorded traffic.", 1)
     complete: bool = option(FLAG, "check pytest", "Report each operation that is not implemented, as a finding.")
@@ -451,20 +452,20 @@ class Settings:
     settle: float | None = option(
         SECONDS,
         "check replay pytest",
-        "How long a response may lag behind a write: a read that is wrong is made again for so long.",
+        "How long a response may lag behind a write: a wrong read is repeated for that long.",
     )
     every: int | None = option(DURATION, "watch", "How long from one round to the next, on average. [default: 5m]")
     rounds: int | None = option(AT_LEAST_ONE, "watch", "End after N rounds. [default: no end]")
     on_new: str | None = option(
         ON_NEW,
         "watch",
-        "What follows when a new kind of finding or drift appears: exit ends with 1, log only shows it."
+        "The reaction to a new kind of finding or drift: exit ends with 1, log only shows it."
         " [default: log with --webhook, else exit]",
     )
     webhook: str | None = option(
         WEBHOOK,
         "watch",
-        "The address that gets a POST of JSON then; better set TRUNKLINE_WEBHOOK (`ps` shows options).",
+        "The address that gets a POST of JSON about what is new; better set TRUNKLINE_WEBHOOK (`ps` shows options).",
     )
     history: str | None = option(
         FILE, "watch", "Where the rounds, and all that they have shown, are recorded, so that the next watch goes on."
