@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from tests.defects import BY_NAME, LOADED, examine
 from trunkline import mock
 from trunkline.check.laws import session
+from trunkline.check.runner import Checker
 from trunkline.exchange import Request, Response, Target
 from trunkline.findings import Report
 from trunkline.mock.mock import Mock
@@ -124,6 +127,36 @@ def test_data_that_change_are_no_finding_with_any_seed(name: str, seed: int) -> 
     cases = [(changes, paces[(seed + index) % len(paces)]) for index, changes in enumerate(CHANGES)]
     found = {case: failures(judged(name, *case, seed)) for case in cases}
     assert {case: findings for case, findings in found.items() if findings} == {}
+
+
+@pytest.mark.parametrize(
+    ("answered", "status", "reason"),
+    [
+        (1, 500, "the list cannot be read: 500 for /trunks?limit=7&offset=0"),
+        (6, 500, "the list cannot be read: 500 for /trunks?limit=100&offset=0"),
+        (6, 200, "the list changed while it was read"),
+        (999, 500, ""),
+    ],
+)
+def test_a_list_that_cannot_be_read_again_is_said_to_be(answered: int, status: int, reason: str) -> None:
+    """It is neither a finding, which must be found again, nor a list that has changed."""
+    good, number = mock.from_vendor(LOADED["telepath"]), 0
+
+    def ask(request: Request) -> Response:
+        nonlocal number
+        number += 1
+        response = good(request)
+        body = {**response.json(), "pagination": {**response.json()["pagination"], "total": 99}}
+        if number > answered:
+            return replace(response, status=status) if status == 500 else response
+        return replace(response, body=json.dumps(body).encode())
+
+    report = Report()
+    checker = Checker(LOADED["telepath"], ask, report, credential=LOADED["telepath"].world.token)
+    checker.check_law(checker.vendor.contract.operation("listTrunks"), BY_NAME["total_counts_the_list"])
+    assert report.exercised["listTrunks", "total_counts_the_list"] == reason
+    found = {finding.rule for finding in report.findings}
+    assert ("total_counts_the_list" in found) is (not reason)
 
 
 def test_large_answers_are_judged_but_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:

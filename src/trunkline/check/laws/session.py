@@ -25,6 +25,7 @@ _FEWEST_REPETITIONS = 32
 would have to answer each of them by chance as before."""
 
 
+_CHANGED = "the list changed while it was read"
 _MOST_COMPARED = 4 << 20
 """The number of bytes of an answer that laws compare with others: its values may take ten times as many."""
 _MOST_LISTED = 16 << 20
@@ -189,8 +190,8 @@ class Session(Generic[K]):
         if not succeeded(self.operation, exchange):
             raise Inconclusive(f"the list cannot be read: {exchange.response.status} for {exchange.request.target}")
 
-    def is_steady(self: Session[List], findings: Iterable[Finding]) -> bool:
-        """Whether every request that the findings rest on gets the same answer again, in another order.
+    def why_unsteady(self: Session[List], findings: Iterable[Finding]) -> str:
+        """Why a request that the findings rest on did not get the same answer again, in another order; or empty.
 
         Those are the requests of the findings and of the lists that were read. A list that changes at any pace, even
         back and forth, answers some of them otherwise: it does not know which request comes next.
@@ -199,13 +200,18 @@ class Session(Generic[K]):
         exchanges += [exchange for finding in findings for exchange in finding.exchanges]
         answers = {exchange.request: self._shown(exchange) for exchange in exchanges}
         if any(self._shown(exchange) != answers[exchange.request] for exchange in exchanges):
-            return False
+            return _CHANGED
         again = [*answers] * (1 + _FEWEST_REPETITIONS // len(answers))
         Random(self.seed).shuffle(again)  # noqa: S311 - an order, no secret
         try:
-            return all(self._shown(Exchange(request, self.target(request))) == answers[request] for request in again)
-        except Inconclusive:
-            return False
+            for request in again:
+                exchange = Exchange(request, self.target(request))
+                if self._shown(exchange) != answers[request]:
+                    self._require_success(exchange)
+                    return _CHANGED
+        except Inconclusive as reason:
+            return str(reason)
+        return ""
 
     def _shown(self: Session[List], exchange: Exchange) -> tuple[Json, ...]:
         """The status, the total, and each id with the fields that the list can be filtered by, in their order."""
@@ -264,8 +270,11 @@ class Law:
             session.forget()
             results = list(self._results(session))
             again = [result for result in results if isinstance(result, Finding)]
-            if not found & {finding.rule for finding in again} or not session.is_steady(again):
-                results = [NotExercised("the list changed while it was read")]
+            if not found & {finding.rule for finding in again}:
+                unread = [result for result in results if isinstance(result, NotExercised)]
+                results = [*(unread or [NotExercised(_CHANGED)])]
+            elif reason := session.why_unsteady(again):
+                results = [NotExercised(reason)]
         yield from results
 
     def _results(self, session: Session[Any]) -> Iterator[Finding | NotExercised]:
