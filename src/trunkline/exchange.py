@@ -177,12 +177,14 @@ def _lower_names(message: Request | Response) -> None:
 class Exchange:
     """A request and its response. `known` names the parts that were recorded: a lone body has no request or status.
 
-    `server` is among them if the response came over a network, with every field that its server added.
+    `server` is among them if the response came over a network, with every field that its server added. `base` is the
+    address below which a recorded request was sent; it is empty where that is not known, or is the address of the run.
     """
 
     request: Request
     response: Response
     known: frozenset[str] = frozenset({"request", "status", "headers", "body"})
+    base: str = ""
 
 
 ReadKey: TypeAlias = tuple[bytes, bytes, bytes | None]

@@ -27,7 +27,7 @@ from trunkline.findings import Grade
 from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
 from trunkline.report import FORMATS
-from trunkline.report.run import RunInfo
+from trunkline.report.run import RunInfo, curl_command
 from trunkline.traffic import BODY, RESPONSE, UNKNOWN, messages, sources, validation
 from trunkline.traffic.inference import guess_status, infer_operation
 from trunkline.traffic.messages import check_weight
@@ -506,6 +506,41 @@ def test_a_credential_in_a_recorded_query_is_not_shown(vendor: Vendor) -> None:
 
 
 # --- bounds ----------------------------------------------------------------------------------------------------------
+
+
+def commands(tmp_path: Path, value: Json | str, *bases: str) -> list[str]:
+    """The `curl` commands of the findings about a recording."""
+    path = tmp_path / "recorded"
+    path.write_text(value if isinstance(value, str) else json.dumps(value))
+    report = validate_files(VENDORS["telepath"], [str(path)], bases=bases)
+    assert report.findings
+    return [curl_command(finding, report, RunInfo("telepath")) for finding in report.findings]
+
+
+SENT = (("authorization", "Bearer sk_live_0123456789"), ("User-Agent", "x/1"), ("Cookie", "a=b"), ("X-Tenant", "7"))
+COMMAND = 'curl -sSig --path-as-is -H "authorization: Bearer $TRUNKLINE_TOKEN"'
+LINE = {"request": {"method": "GET", "url": URL}, "response": {"status": 200, "headers": {}, "body": "{}"}}
+CURL_V = "> GET /v1/trunks HTTP/1.1\n> Host: 127.0.0.1:9\n> \n< HTTP/1.1 200 OK\n< a: b\n< \n{}\n"
+COMMANDS: dict[str, tuple[Json, tuple[str, ...], str]] = {
+    "har": (har("{}", sent=SENT), (), f"{COMMAND} -H 'x-tenant: 7' '{URL}'"),
+    "replaced credential": (har("{}", sent=(("Authorization", "REDACTED"),)), (), f"{COMMAND} '{URL}'"),
+    "ndjson": (LINE, (), f"{COMMAND} '{URL}'"),
+    "curl -v": (CURL_V, (), f"{COMMAND} 'http://127.0.0.1:9/v1/trunks'"),
+    "base": (har("{}", url="https://h/voice/trunks"), ("https://h/voice",), f"{COMMAND} 'https://h/voice/trunks'"),
+    "another host": (har("{}", url="https://h/v1/trunks"), (), ""),
+    "no host": ({**LINE, "request": {"method": "GET", "url": "/v1/trunks"}}, (), ""),
+    "a password in the address": (har("{}", url=URL.replace("//", "//me:hush@")), (), ""),
+    "a hidden field": (har("{}", sent=(("X-Tenant", "[Filtered]"),)), (), ""),
+    "an API key": (har("{}", sent=(("X-Api-Key", "DUMMY"),)), (), ""),
+    "a hidden parameter": (har("{}", url=f"{URL}&api_key=0123456789"), (), ""),
+    "a write": ({**LINE, "request": {"method": "POST", "url": URL.partition("?")[0]}, "complete": True}, (), ""),
+}
+
+
+@pytest.mark.parametrize(("value", "bases", "command"), COMMANDS.values(), ids=COMMANDS)
+def test_a_recorded_read_has_a_command(value: Json, bases: tuple[str, ...], command: str, tmp_path: Path) -> None:
+    """It works as soon as the token is set, and sends the token to no address that only the recording names."""
+    assert {*commands(tmp_path, value, *bases)} == {command}
 
 
 def recorded(path: Path, *bodies: Json) -> str:

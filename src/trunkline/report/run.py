@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from trunkline.contract.times import DATES
-from trunkline.exchange import SAFE_METHODS, curl
+from trunkline.exchange import SAFE_METHODS, SECRET_HEADERS, Headers, Request, curl
 from trunkline.findings import Finding, Grade, Report
-from trunkline.redaction import redact_body
+from trunkline.redaction import is_credential_name, redact_body
 
 if TYPE_CHECKING:
     from trunkline.contract.model import Contract, Operation
@@ -133,13 +134,17 @@ def reproduction_script(finding: Finding, report: Report, run: RunInfo) -> str:
 def curl_command(finding: Finding, report: Report, run: RunInfo) -> str:
     """A `curl` command that repeats the last request of a finding; empty if it is not known, or where it was sent.
 
-    curl sends the `Host` of the address itself. Each part is redacted before it is quoted for the shell: a quoted
-    secret would be hard to recognize.
+    It is empty too for a recorded request that may change something, or of which a part was hidden. curl sends the
+    `Host` of the address itself. Each part is redacted before it is quoted for the shell: a quoted secret would be hard
+    to recognize.
     """
     last = finding.exchanges[-1] if finding.exchanges else None
-    if last is None or not run.base or "request" not in last.known:
+    base = last and (last.base or run.base)
+    if last is None or not base or "request" not in last.known:
         return ""
-    request, host = last.request, ("host", urlsplit(run.base).netloc)
+    request, host = last.request, ("host", urlsplit(base).netloc)
+    if last.base:
+        request = replace(request, headers=_worth_repeating(request.headers))
     headers = [field for field in request.headers if field != host]
     body = report.redact(redact_body(request.body, run.secrets).decode("utf-8", "surrogateescape"))
     redacted = replace(
@@ -149,4 +154,31 @@ def curl_command(finding: Finding, report: Report, run: RunInfo) -> str:
         headers=tuple((report.redact(name), report.redact(value)) for name, value in headers),
         body=body.encode("utf-8", "surrogateescape"),
     )
-    return curl(redacted, report.redact(run.base))
+    if last.base and (request.method not in SAFE_METHODS or _is_hidden(redacted)):
+        return ""
+    return curl(redacted, report.redact(base))
+
+
+_OF_THE_CLIENT = re.compile(
+    "accept-(encoding|language)|cache-control|connection|content-length|cookie|dnt|keep-alive|origin|pragma|priority"
+    "|proxy-.*|referer|sec-.*|te|transfer-encoding|upgrade(-insecure-requests)?|user-agent|x-schemathesis-.*"
+)
+"""Header fields that a client adds to any request, and a cookie, which is no credential of an API."""
+_PLACEHOLDER = re.compile(r"\*\*\*|\[Filtered\]|%5BFiltered%5D|REDACTED")
+"""The words that tools write in the place of what they hide, ours among them."""
+
+
+def _worth_repeating(recorded: Headers) -> Headers:
+    """The header fields of a recorded request that a command needs, with one credential, whatever replaced it."""
+    credential = [field for field in recorded if field[0] == "authorization"][:1]
+    others = (field for field in recorded if field[0] != "authorization" and not _OF_THE_CLIENT.fullmatch(field[0]))
+    return (*credential, *others)
+
+
+def _is_hidden(request: Request) -> bool:
+    """Whether a part of a redacted request is hidden, so that it cannot be sent again. A credential is a variable."""
+    others = [(name, value) for name, value in request.headers if name != "authorization"]
+    texts = (request.target, request.body.decode("utf-8", "replace"), *(value for _, value in others))
+    return any(map(_PLACEHOLDER.search, texts)) or any(
+        name in SECRET_HEADERS or is_credential_name(name) for name, _ in others
+    )

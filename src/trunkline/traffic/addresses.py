@@ -63,6 +63,18 @@ class Addresses:
         shown = truncate(address._replace(netloc=host, query="", fragment="").geturl(), LONGEST_ADDRESS)
         raise NoOperation(f"{truncate(method, 20)} {shown} is no operation of {self.contract.vendor}")
 
+    def base_of(self, url: str, path: str) -> str:
+        """The address below which a request to `path` was sent: `https://api.example.com/v1`.
+
+        Empty unless it is one of the `bases`, or of the contract's host or this machine: a report sends a credential
+        there, and whoever writes a recording does not choose who gets it.
+        """
+        address = urlsplit(url)
+        known = self._bases or address.hostname == self.contract.host or is_loopback(address.hostname or "")
+        if not known or address.scheme not in PORTS or "@" in address.netloc:
+            return ""
+        return f"{address.scheme}://{address.netloc}{address.path.removesuffix(path)}"
+
     def _below_a_base(self, address: SplitResult) -> str | None:
         for base in self._bases:
             if address.netloc and _origin(address) != _origin(base):

@@ -132,6 +132,7 @@ def recorded_exchange(addresses: Addresses, recorded: Recorded) -> Exchange:
     decoded = decode(response)
     response = require_whole_body(decoded, len(response.body)) if has_content(method, response.status) else decoded
     exchange = exchange_of(request, response, credential_known=credential_known, body_known=plausible)
+    exchange = replace(exchange, base=addresses.base_of(url, path))
     return exchange if response.headers else replace(exchange, known=exchange.known - {"headers"})
 
 
