@@ -1173,8 +1173,11 @@ def test_export_writes_the_document(run: Run, vendor: Vendor, tmp_path: Path) ->
     assert (code, err) == (0, "")
     assert json.loads(out)["servers"] == [{"url": vendor.contract.url}]
     path = tmp_path / "openapi.json"
+    path.write_text("an earlier one")
+    (tmp_path / "link").hardlink_to(path)
     assert run("export", vendor.name, "-o", str(path), "--url", "http://h/x") == (0, "", "")
     assert json.loads(path.read_text("utf-8"))["servers"] == [{"url": "http://h/x"}]
+    assert (tmp_path / "link").read_text() == "an earlier one", "the file was replaced whole, not written over"
 
 
 def test_rules_lists_every_rule_law_and_check(run: Run) -> None:

@@ -136,7 +136,10 @@ def test_the_document_has_everything(save: Save, tmp_path: Path, capsys: pytest.
 def test_the_patch_file_applies(save: Save, own: Path, tmp_path: Path) -> None:
     """With the tools that people have."""
     recording, patch = save(page(region="eu", status="busy")), tmp_path / "drift.patch"
+    patch.write_text("an earlier one")
+    (tmp_path / "link").hardlink_to(patch)
     assert run(["drift", "acme", recording, "--patch", str(patch)]) == 1
+    assert (tmp_path / "link").read_text() == "an earlier one", "the file was replaced whole, not written over"
     subprocess.run(["git", "apply", str(patch)], cwd=own, check=True)
     assert run(["drift", "acme", recording, "--any"]) == 0
 

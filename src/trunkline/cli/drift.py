@@ -15,7 +15,7 @@ from trunkline.report import terminal
 from trunkline.report.drift import change_lines, document, summary_lines
 from trunkline.settings import Settings
 from trunkline.traffic.drift import drift_files, folder_to_write, patch_of, write_patch
-from trunkline.transport.files import check_apart
+from trunkline.transport.files import check_apart, replace_file
 
 
 @stop_signals()
@@ -56,7 +56,7 @@ def drift(settings: Settings, vendor: str, sources: tuple[str, ...]) -> int:
 
 def _save(path: Path, diff: str) -> None:
     try:
-        path.write_text(diff, "utf-8")
+        replace_file(path, diff.encode())
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{str(path)!r} cannot be written: {reason_of(error)}; name another file with --patch"

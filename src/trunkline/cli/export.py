@@ -12,6 +12,7 @@ from trunkline.errors import UsageError, reason_of
 from trunkline.mock import loader
 from trunkline.settings import Settings
 from trunkline.transport.client import address
+from trunkline.transport.files import replace_file
 
 
 def export(settings: Settings, vendor: str) -> int:
@@ -32,7 +33,7 @@ def export(settings: Settings, vendor: str) -> int:
         click.echo(text)
         return SUCCESS
     try:
-        Path(settings.output or "").write_text(text + "\n", "utf-8")
+        replace_file(Path(settings.output or ""), f"{text}\n".encode())
     except (OSError, ValueError) as error:
         raise UsageError(f"{settings.output!r} cannot be written: {reason_of(error)}") from None
     return SUCCESS

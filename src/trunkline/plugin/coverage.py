@@ -19,6 +19,7 @@ from trunkline.mock.loader import Vendor
 from trunkline.mock.request_log import RecordedRequest
 from trunkline.report.coverage import document, table, total_of
 from trunkline.settings import Settings
+from trunkline.transport.files import replace_file
 
 _OUTPUT = "trunkline coverage"
 
@@ -74,7 +75,7 @@ class ClientCoverage:
     def _write(self) -> None:
         if file := self._settings.coverage_json:
             try:
-                Path(file).write_text(json.dumps(document(self._coverages), indent=2) + "\n", "utf-8")
+                replace_file(Path(file), f"{json.dumps(document(self._coverages), indent=2)}\n".encode())
             except OSError as error:
                 self._errors.append(f"{file} cannot be written: {reason_of(error)}")
 
