@@ -421,7 +421,7 @@ def test_workers_are_counted_together(run: Run) -> None:
 
 @together(passed=1)
 def test_faults_of_a_mock_are_not_held_against_it() -> str:
-    """A test has set them on purpose; other answers of the mock are judged, intercepted ones too."""
+    """A test has set them on purpose; other answers are judged, those of intercepted hosts and of a second try too."""
     return SET_UP + dedent("""
     import requests
 
@@ -435,6 +435,12 @@ def test_faults_of_a_mock_are_not_held_against_it() -> str:
         assert requests.get(f"{telepath.url}/trunks", headers=credential).ok
         assert requests.get("https://api.telepathvoice.com/v1/calls", headers=credential).ok
         assert trunkline_validate.judged == 2 and trunkline_validate.not_judged == []
+        with telepath.fault("listCalls", close="in-head"):
+            assert requests.get(f"{telepath.url}/calls?limit=7", headers=credential).text == ""
+        assert trunkline_validate.judged == 2
+        telepath.fault("listTrunks", status=503, times=1)
+        tries = [requests.get(f"{telepath.url}/trunks?limit=9", headers=credential).status_code for _ in range(2)]
+        assert (tries, trunkline_validate.judged) == ([503, 200], 3)
     """)
 
 

@@ -281,7 +281,7 @@ def _mock(config: pytest.Config, fixture: str, vendor: str) -> ScopedMock:
         return _vendor(config, vendor), keywords
 
     coverage = config.pluginmanager.get_plugin(_COVERAGE)
-    watchers = (config.stash[_VALIDATION].leave_out_faulty, *([coverage.add] if coverage else ()))
+    watchers = (config.stash[_VALIDATION].leave_out, *([coverage.add] if coverage else ()))
     return config.stash.setdefault(_MOCKS, {}).setdefault(fixture, ScopedMock(settings, watchers))
 
 

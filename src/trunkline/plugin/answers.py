@@ -13,6 +13,7 @@ from trunkline.check.rules import rules_of_a_run
 from trunkline.errors import UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange
 from trunkline.findings import Finding, Grade, Report
+from trunkline.mock.faults import FAULT_HEADER
 from trunkline.mock.loader import Vendor
 from trunkline.mock.request_log import RecordedRequest
 from trunkline.redaction import redactor_of_request
@@ -40,7 +41,7 @@ class Answers:
         self._waiting: dict[int, tuple[Vendor, Any, Any, str]] = {}
         self._reports: dict[str, Report] = {}
         self._left_out: set[tuple[str, str, str, str]] = set()
-        """The requests whose answers a mock's fault has changed: (vendor, method, path, query)."""
+        """The requests whose answers have no whole head: (vendor, method, path, query)."""
         self._judged = 0
         self.not_judged: list[str] = []
         """The reason for each answer that was not judged."""
@@ -74,8 +75,9 @@ class Answers:
             self._judge_waiting()
 
     def leave_out(self, request: RecordedRequest) -> None:
-        """Leave out the answer to a request that a mock has recorded."""
-        self._left_out.add((request.vendor, request.method, request.path, request.query))
+        """Leave out the answer to a request to a mock if a fault has cut its head off: it does not name the fault."""
+        if request.fault and not request.status:
+            self._left_out.add((request.vendor, request.method, request.path, request.query))
 
     def take_failures(self) -> str:
         """The findings since the last call that fail the test, as text without secrets; empty if there is none."""
@@ -103,7 +105,8 @@ class Answers:
             exchange = _exchange(vendor, response, request, cassette)
             asked = exchange.request
             redact = redactor_of_request(asked, vendor.contract.secrets)
-            if (vendor.name, asked.method, asked.path, asked.query) in self._left_out:
+            is_cut_off = (vendor.name, asked.method, asked.path, asked.query) in self._left_out
+            if is_cut_off or exchange.response.header(FAULT_HEADER) is not None:
                 return
             found = validate(vendor, exchange, rules=self._rules)
         except UsageError as error:

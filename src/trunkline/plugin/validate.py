@@ -60,9 +60,9 @@ class AnswerValidation:
         """Judge the answers of a mock, by its base address, as those of its vendor's host."""
         self._mocks[url] = vendor
 
-    def leave_out_faulty(self, request: RecordedRequest) -> None:
-        """Leave out the answer to a request that a mock has recorded, if a fault has changed it."""
-        if self._answers and request.fault:
+    def leave_out(self, request: RecordedRequest) -> None:
+        """Leave out the answer to a request to a mock, as `Answers.leave_out` does."""
+        if self._answers:
             self._answers.leave_out(request)
 
     def end_test(self) -> None:
