@@ -170,9 +170,8 @@ class Guard:
             listener = self._listeners.get(_name(host))
             if not listener and _name(host) in self._vendors:  # no client retries after pytest's exception
                 raise pytest.fail.Exception(self._refuse(host), pytrace=False)
-            if (
-                listener and not self._redirects
-            ):  # as late as this, since pytest-socket replaces them when a test begins
+            # As late as this, since pytest-socket replaces the two methods when a test begins.
+            if listener and not self._redirects:
                 self._redirects = True
                 for name in ("connect", "connect_ex"):
                     self._replace(socket.socket, name, self._connecting)

@@ -21,7 +21,8 @@ REASONS = {
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # it would be a second series for each one, with the time at which it began
+# Otherwise each series has a second one, with the time at which it began.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
