@@ -424,7 +424,25 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return "".join(f"; did you mean {names[close]}?" for close in get_close_matches(name.lower()[:80], names, 1))
 
 
-def way_out(name: str, known: Collection[str]) -> str:
-    """The end of a sentence about an unknown name: a suggestion, or all names: `; there are: listTrunks, getTrunk`."""
-    others = f"; there are: {', '.join(dict.fromkeys(known))}" if known else "; there is none"
-    return suggestion(name, known) or others
+def way_out(name: str, known: Collection[str], most: int | None = None) -> str:
+    """The end of a sentence about an unknown name: a suggestion, or all names: `; there are: listTrunks, getTrunk`.
+
+    With `most`, these are the nearest so many, and the number of the others: `; there are: listTrunks, and 7 more`.
+    """
+    names = [*dict.fromkeys(known)]
+    shown = names if most is None else nearest(name, names)[:most]
+    more = f", and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
+    return suggestion(name, known) or (f"; there are: {', '.join(shown)}{more}" if known else "; there is none")
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The names, those first that are most like this one."""
+    from difflib import SequenceMatcher  # noqa: PLC0415 - only for a mistake
+
+    likeness = SequenceMatcher(b=name.lower()[:80])
+
+    def distance(other: str) -> float:
+        likeness.set_seq1(other.lower())
+        return -likeness.ratio()
+
+    return sorted(known, key=distance)

@@ -151,6 +151,27 @@ def test_a_request_that_missed_the_operation_is_shown() -> None:
     assert problem(fake, "listTrunks") == ("listTrunks was never asked; logged are request 1, GET /v1/trunks\\n -> 404")
 
 
+def test_of_many_requests_the_nearest_are_shown() -> None:
+    """And how many more there are."""
+    fake = RecordingMock(trunkline.load("talkover"))
+    for path in ("sip-trunks", "sip-trunks/x", "sip-trunks/x/health", "sip-trunks/x/dids", "health"):
+        fake(Request("GET", f"/{path}"))
+    for number in range(30):
+        fake(Request("GET", f"/x{number}"))
+    assert problem(fake, "createSipTrunk") == (
+        "createSipTrunk was never asked; logged are getSipTrunk (1), listSipTrunks (1), getSipTrunkHealth (1), "
+        "request 33, GET /x27 -> 404, request 34, GET /x28 -> 404, request 35, GET /x29 -> 404, and 29 more"
+    )
+    for _ in range(21):
+        fake(Request("GET", "/health"))
+    lines = problem(fake, "getHealth", times=3).splitlines()
+    assert (lines[0], len(lines), lines[-1]) == (
+        "getHealth: 22 of 22 requests match; expected 3",
+        22,
+        "  and 2 more",
+    )
+
+
 def test_a_body_that_is_not_json_does_not_fit(telepath: RecordingMock) -> None:
     """It is not quoted, for it may hold a secret."""
     telepath.requests.clear()

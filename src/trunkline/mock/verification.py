@@ -18,12 +18,14 @@ from urllib.parse import parse_qsl, urlencode
 
 from trunkline.errors import UsageError
 from trunkline.exchange import Json, NotJSON, Request, parse_json, pointer
-from trunkline.findings import to_text, truncate
+from trunkline.findings import nearest, to_text, truncate
 from trunkline.mock.request_log import RecordedRequest
 from trunkline.redaction import REDACTED
 
 _MOST_SHOWN = 20
 """The most differences, or requests, that a text shows."""
+_NEAREST = 3
+"""How many operations, and how many requests for none, are named if the expected one was never asked."""
 _LONGEST_VALUE = 120
 
 
@@ -89,16 +91,17 @@ def verify(requests: Sequence[RecordedRequest], expected: Expectation) -> Verifi
     if len(matching) == times or (times is None and matching):
         return Verification(matching, "")
     if not asked:
-        return Verification((), f"{operation} was never asked; {_summary(requests)}")
+        return Verification((), f"{operation} was never asked; {_summary(operation, requests)}")
     others = [(request, found) for request, found in asked if found]
     wanted = "at least 1" if times is None else times
     lines = [f"{operation}: {len(matching)} of {len(asked)} requests match; expected {wanted}"]
     if times is not None and len(matching) > times:
         lines += [f"  {_line(request)}" for request in matching[:_MOST_SHOWN]]
+        lines += [f"  and {len(matching) - _MOST_SHOWN} more"] if len(matching) > _MOST_SHOWN else []
     elif others:
-        nearest, found = min(reversed(others), key=lambda pair: sum(_size(one.expected) for one in pair[1]))
-        shown = _shown(nearest, expected)
-        lines.append(f"The nearest{' of the others' if matching else ''} is {_line(nearest)}:")
+        closest, found = min(reversed(others), key=lambda pair: sum(_size(one.expected) for one in pair[1]))
+        shown = _shown(closest, expected)
+        lines.append(f"The nearest{' of the others' if matching else ''} is {_line(closest)}:")
         lines += [f"  {shown(difference)}" for difference in found[:_MOST_SHOWN]]
         lines += [f"  and {len(found) - _MOST_SHOWN} more differences"] if len(found) > _MOST_SHOWN else []
     return Verification(matching, "\n".join(lines))
@@ -111,11 +114,18 @@ def _line(request: RecordedRequest) -> str:
     return f"request {request.number}, {shown['method']} {target} -> {request.status}"
 
 
-def _summary(requests: Sequence[RecordedRequest]) -> str:
-    """The requests that there are: `logged are listTrunks (2), request 3, GET /trunk -> 404`."""
+def _summary(operation: str, requests: Sequence[RecordedRequest]) -> str:
+    """The requests that there are: `logged are listTrunks (2), request 3, GET /trunk -> 404`.
+
+    Those for the operations with the nearest names are counted, the latest for no operation are shown, and what else
+    there is has its number.
+    """
     known = Counter(request.operation for request in requests if request.operation)
-    unknown = [_line(request) for request in requests if request.operation is None]
-    found = [*(f"{operation} ({count})" for operation, count in known.items()), *unknown[-_MOST_SHOWN:]]
+    unknown = [request for request in requests if request.operation is None]
+    names = nearest(operation, known)[:_NEAREST]
+    found = [*(f"{name} ({known[name]})" for name in names), *map(_line, unknown[-_NEAREST:])]
+    more = len(requests) - sum(known[name] for name in names) - len(unknown[-_NEAREST:])
+    found += [f"and {more} more"] if more else []
     return f"logged are {', '.join(found)}" if found else "no request below a base path is logged"
 
 

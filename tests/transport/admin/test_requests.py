@@ -426,6 +426,11 @@ def test_an_expectation_that_is_not_met_is_a_conflict(
         ([], 400, "the body must be an object with an operation"),
         ({"operation": 1}, 400, "the body must be an object with an operation"),
         ({"operation": "createTrunks"}, 404, "no such operation is served here; did you mean createTrunk?"),
+        (
+            {"operation": "hangUp"},
+            404,
+            "no such operation is served here; there are: createTrunk, updateTrunk, getSipTrunk, and 13 more",
+        ),
         ({"operation": "createTrunk", "body": {}}, 400, "the body has an unknown member; there are: operation, json, "),
         ({"operation": "createTrunk", "header": {}}, 400, "the body has an unknown member; did you mean headers?"),
         ({"operation": "createTrunk", "times": -1}, 400, "times must be a whole number, 0 or more"),

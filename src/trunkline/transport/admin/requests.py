@@ -32,6 +32,8 @@ _MOST_LISTENERS = 32
 _MOST_AT_ONCE = 100
 _EXPECTED = tuple(field.name for field in fields(Expectation))
 _NO_RECORD = "this server keeps no requests (--record 0)"
+_NEAREST = 3
+"""How many names an error about an unknown one proposes."""
 _LISTED = 100
 """How many requests are listed, unless the query says otherwise."""
 
@@ -155,7 +157,7 @@ def _by_operation(session: MockSession, text: str) -> Filter:
 
 def _check(kind: str, name: str, known: Collection[str]) -> None:
     if name not in known:
-        raise HTTPException(404, f"no such {kind} is served here{way_out(name, known)}")
+        raise HTTPException(404, f"no such {kind} is served here{way_out(name, known, most=_NEAREST)}")
 
 
 def _by_status(_: MockSession, text: str) -> Filter:
