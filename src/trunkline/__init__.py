@@ -10,7 +10,7 @@ Request         an HTTP request below a vendor's base address
 Response        an HTTP response
 Exchange        a request and its response
 Target          a function that answers a request: a mock, or an API over HTTP
-Finding         one statement that an implementation breaks a rule or a law
+Finding         one breach of a rule or a law by an implementation
 Evidence        the basis of a finding: a grade, a page, a date
 Grade           the strength of evidence: documented, implied, customary or a decision of ours
 Report          the findings of a check, and what was exercised

@@ -101,7 +101,7 @@ class Excuse:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One statement that an implementation breaks a rule or a law.
+    """One breach of a rule or a law by an implementation.
 
     `at` is the place in the exchange (`body/trunks/0/status`, `status`, `header/allow`), `contract` the place in the
     contract (`schemas/acme/trunk.json#/properties/status/enum`). `count` says how often it was found, and `sources`
