@@ -128,8 +128,26 @@ def test_what_both_refuse_is_a_finding_in_the_words_of_jsonschema(tmp_path: Path
     """The finding stands on the evidence of the keyword, and jsonschema words it."""
     found = page_with_name(tmp_path, "north")
     assert [(grade is Grade.CUSTOMARY, at, message) for grade, at, message in found] == [
-        (False, "body/trunks/0/name", "'north' does not match '^[A-Z]+$'")
+        (False, "body/trunks/0/name", '"north" does not match "^[A-Z]+$"')
     ]
+
+
+SENTENCES: list[tuple[Json, Json, str]] = [
+    ({"type": "string"}, None, 'null is not of type "string"'),
+    ({"type": ["string", "null"]}, True, 'true is not of type "string", "null"'),
+    ({"enum": ["a", None]}, "None", '"None" is not one of ["a", null]'),
+    ({"const": True}, False, "true was expected"),
+    ({"minItems": 1}, [], "[] should be non-empty"),
+    ({"uniqueItems": True}, [None, None], "[null, null] has non-unique elements"),
+    ({"required": ["a"]}, {}, '"a" is a required property'),
+    ({"properties": {"a": False}}, {"a": None}, "False schema does not allow null"),
+]
+
+
+@pytest.mark.parametrize(("schema", "value", "sentence"), SENTENCES)
+def test_a_sentence_has_values_as_json(schema: Json, value: Json, sentence: str) -> None:
+    """As `seen` and `expected` have them, and not as Python writes them."""
+    assert [error.message for error in Schemas("x", {"a.json": schema}).second_opinion("a.json", value)] == [sentence]
 
 
 def test_a_pattern_that_one_validator_cannot_read_stops_the_load(tmp_path: Path) -> None:

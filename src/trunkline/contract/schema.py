@@ -91,7 +91,7 @@ class Schemas:
                 steps=tuple(error.absolute_schema_path),
                 keyword=str(error.validator),
                 instance=error.instance,
-                message=truncate(error.message, _LONGEST),
+                message=truncate(_sentence(error), _LONGEST),
             )
             for error in errors
         ]
@@ -137,6 +137,19 @@ def _error(error: jsonschema_rs.ValidationError) -> SchemaError:
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
         at += pointer((kind.property,))
     return SchemaError(at, steps, str(steps[-1]) if steps else "$ref", error.instance, "")
+
+
+def _sentence(error: Any) -> str:
+    """The sentence of an error of jsonschema, with its values as JSON: `null is not of type "string"`."""
+    if error.validator is None:
+        return f"False schema does not allow {to_text(error.instance)}"
+    demand: Json = error.validator_value
+    rest: str = error.message.removeprefix(repr(error.instance))
+    begins = to_text(error.instance) if rest != error.message else ""
+    names = demand if error.validator in {"type", "required"} and isinstance(demand, list) else ()
+    for value in (demand, *names):
+        rest = rest.replace(repr(value), to_text(value))
+    return begins + rest
 
 
 def _missing_property(error: Any) -> str:
