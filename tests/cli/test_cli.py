@@ -765,7 +765,7 @@ def test_each_format_can_be_printed_anywhere(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_check_that_reaches_nothing_writes_its_report(run: Run, vendor: Vendor, tmp_path: Path) -> None:
-    """A tool that reads the file sees why there is no verdict; nothing but a sentence is printed."""
+    """A program sees why there is no verdict, in the file or on standard output; people get one sentence."""
     file = tmp_path / "report.json"
     to = ("--url", "http://127.0.0.1:1", "--token", TOKEN, "--report", f"json={file}")
     code, out, err = run("check", vendor.name, *to)
@@ -773,6 +773,8 @@ def test_a_check_that_reaches_nothing_writes_its_report(run: Run, vendor: Vendor
     assert "127.0.0.1:1 refuses connections" in err
     value = document(file.read_text("utf-8"))
     assert (value["verdict"], value["complete"]) == ("not exercised", False)
+    code, out, err = run("check", vendor.name, *to[:4], "--report", "json=-")
+    assert (code, document(out) | {"seed": 0}, "refuses connections" in err) == (2, value | {"seed": 0}, True)
 
 
 def test_a_validation_that_judges_nothing_writes_its_report(run: Run, tmp_path: Path) -> None:
@@ -788,6 +790,8 @@ def test_a_validation_that_judges_nothing_writes_its_report(run: Run, tmp_path: 
         assert (code, out, value["verdict"], value["complete"]) == (2, "", "not exercised", False)
         assert len(value["not_judged"]) == place
         assert sentence(err.splitlines(keepends=True)[-1])
+        code, out, error = run("validate", "telepath", "listTrunks", *arguments, "--format", "json")
+        assert (code, document(out), error.splitlines()[-1]) == (2, value, err.splitlines()[-1])
     run("validate", "telepath", "--report", f"json={tmp_path / 'none.json'}")
     assert not (tmp_path / "none.json").exists()
 

@@ -68,33 +68,38 @@ def update_baseline(baseline: Baseline | None, report: Report, settings: Setting
 
 
 def show(report: Report, run: RunInfo, settings: Settings, *, summary: bool = False) -> None:
-    """Write the files of a report, and print it. With `summary`, the findings were shown before, and text lacks them.
+    """Write the reports, and print the text unless another format is printed. With `summary`, it lacks the findings.
 
     Raises `UsageError` after that for a file that could not be written.
     """
     try:
         write(report, run, settings)
     finally:
-        _print(report, run, settings.format, summary=summary)
+        if settings.format == "text":
+            _print_text(report, run, summary=summary)
 
 
 def write(report: Report, run: RunInfo, settings: Settings) -> None:
-    """Write the files of a report, and under GitHub Actions its annotations, on standard error, and its summary."""
-    from trunkline.report import files, github
+    """Write all reports but the text on standard output, which says little about a run that ended before it judged.
+
+    Under GitHub Actions these are also annotations, on standard error, and the summary of the job.
+    """
+    from trunkline.report import FORMATS, files, github
 
     if commands := github.publish(report, run):
         click.echo(commands, nl=False, err=True)
-    files.write_files(report, run, settings.report)
+    try:
+        files.write_files(report, run, settings.report)
+    finally:
+        if settings.format != "text":
+            rendered = FORMATS[settings.format](report, run)
+            is_json = rendered.startswith("{")
+            click.echo(_encodable(rendered) if is_json else rendered.encode("utf-8", "backslashreplace"), nl=False)
 
 
-def _print(report: Report, run: RunInfo, name: str, *, summary: bool) -> None:
-    from trunkline.report import FORMATS, terminal, text
+def _print_text(report: Report, run: RunInfo, *, summary: bool) -> None:
+    from trunkline.report import terminal, text
 
-    if name != "text":
-        rendered = FORMATS[name](report, run)
-        is_json = rendered.startswith("{")
-        click.echo(_encodable(rendered) if is_json else rendered.encode("utf-8", "backslashreplace"), nl=False)
-        return
     with terminal.screen(quiet=True) as screen:
         if not summary:
             for finding in report.findings:
