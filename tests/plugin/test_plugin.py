@@ -813,6 +813,43 @@ def test_a_run_without_mocks_imports_nothing_heavy(run: Run) -> None:
     ).assert_outcomes(passed=1)
 
 
+def test_a_failed_test_shows_what_its_mock_refused(run: Run) -> None:
+    """With the reason, what was ignored, and faults; but not the requests of a test before, or without a failure."""
+    result = run(
+        """
+        def test_one(telepath):
+            with pytest.raises(urllib.error.HTTPError):
+                get(telepath, "/trunks?limit=0&api_key=hush")
+
+        def test_two(telepath, talkover_target):
+            telepath.fault("listTrunks", status=503, times=1)
+            for query in ("limit=9", "limit=8", "limit=101", "limit=7&page=2"):
+                try:
+                    get(telepath, f"/trunks?{query}&api_key=hush")
+                except urllib.error.HTTPError:
+                    pass
+            raise ValueError
+
+        def test_three(telepath):
+            raise ValueError
+        """,
+        "--tb=short",
+    )
+    result.assert_outcomes(passed=1, failed=2)
+    out = result.stdout.str()
+    assert "hush" not in out
+    assert out.count("refusals, notices and faults") == 1
+    result.stdout.fnmatch_lines(
+        [
+            "*- telepath: refusals, notices and faults -*",
+            "*GET /v1/trunks?limit=9&api_key=[*][*][*] listTrunks 503 *; fault: 503*",
+            "*GET /v1/trunks?limit=101&api_key=[*][*][*] listTrunks 400 *; refused: parameter_out_of_range; *",
+            "*GET /v1/trunks?limit=7&page=2*; notice: `page` is not a parameter of listTrunks*",
+        ]
+    )
+    assert "limit=0" not in out
+
+
 def test_a_failure_shows_no_credential(run: Run) -> None:
     """Mock and recorded requests print no token, however a test fails."""
     result = run(

@@ -254,6 +254,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
             mock.expire()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Explain in the report of a failed test why its mocks refused requests, and what they ignored."""
+    report = yield
+    if report.failed:
+        for name, mock in item.config.stash.get(_MOCKS, {}).items():
+            if lines := mock.explanations():
+                report.sections.append((f"{name}: refusals, notices and faults", "\n".join(lines)))
+    return report
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin the state of the mocks that a test names, so that a mistake in its markers is reported at once."""

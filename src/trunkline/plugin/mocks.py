@@ -71,12 +71,23 @@ class ScopedMock(RecordingMock):
         """Begin a new state, unless one has begun."""
         if object.__getattribute__(self, "_expired"):
             self._expired = False
-            vendor, keywords = self._settings()
-            super().__init__(vendor, **keywords)
+            try:
+                vendor, keywords = self._settings()
+                super().__init__(vendor, **keywords)
+            except BaseException:
+                self._expired = True
+                raise
             for watcher in self._watchers:
                 self._session.requests.watch(watcher)
         if self._mount:
             self.url, self._mount.mock = self._mount.url, self
+
+    def explanations(self) -> list[str]:
+        """A line for each of the latest requests in this test that was refused, or not answered as a client expects."""
+        if object.__getattribute__(self, "_expired"):
+            return []
+        told = (one for one in self.requests if one.refusal or one.notices or one.fault)
+        return [one.to_line() for one in told][-_MOST_EXPLAINED:]
 
     def expire(self) -> None:
         """End the state. Until the next use, requests to the server are answered with 502."""
@@ -85,4 +96,5 @@ class ScopedMock(RecordingMock):
             mount.mock = None
 
 
-_AT_ANY_TIME = frozenset(("expire", "mount", "renew"))
+_AT_ANY_TIME = frozenset(("expire", "explanations", "mount", "renew"))
+_MOST_EXPLAINED = 20

@@ -290,6 +290,23 @@ def test_a_slow_listener_is_told_how_many_it_has_missed() -> None:
     assert session.requests.watchers == 0  # the loop closes what is open at its end
 
 
+def test_a_listener_that_leaves_leaves_no_task() -> None:
+    """Such a task would be logged when it is collected."""
+    session = MockSession([TALKOVER], keep=10)
+
+    async def run() -> None:
+        events = requests._events(session, 0, [], asyncio.Event())
+        await anext(events)
+        waiting = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.wait((waiting,))
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "is_told"),
     [

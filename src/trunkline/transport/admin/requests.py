@@ -104,8 +104,11 @@ async def _events(
                 await asyncio.sleep(0)
             if not found:
                 arrival = asyncio.create_task(news.wait())
-                await asyncio.wait((arrival, end), timeout=_KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED)
-                if arrival.cancel() and not ending.is_set():
+                try:
+                    await asyncio.wait((arrival, end), timeout=_KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    is_quiet = arrival.cancel()
+                if is_quiet and not ending.is_set():
                     yield ": nothing new\n\n"
 
 
