@@ -123,6 +123,117 @@ def test_most_outcomes_are_known() -> None:
     assert len(states) > 50
 
 
+TRUNK = "schemas/telepath/trunk.json#"
+BUSY = {
+    "rule": "body_matches_schema",
+    "at": "body/trunks/0/status",
+    "contract": f"{TRUNK}/properties/status/enum",
+    "seen": '"busy"',
+}
+"""A wrong value in a list."""
+NAMELESS = {**BUSY, "at": "body/trunks/0/name", "contract": f"{TRUNK}/required", "seen": "absent"}
+NO_NAME_AND_STATUS = {**NAMELESS, "at": "body/trunks/0", "seen": "absent: name, status"}
+DEBUG = {
+    "rule": "properties_are_documented",
+    "at": "body/trunks/0/debug",
+    "contract": f"{TRUNK}/properties",
+    "seen": "",
+}
+TWO_MORE = {**DEBUG, "at": "body/trunks/0", "seen": "present: debug, trace"}
+LEAK = {
+    "rule": "secrets_stay_hidden",
+    "at": "body/trunks/0/debug/sip_password",
+    "contract": "schemas/telepath/openapi.json#/x-trunkline/secrets/sip_password",
+    "seen": "present",
+}
+
+
+def on_a_list(finding: Mapping[str, str], edit: Callable[[dict[str, Any]], object] | bytes) -> ReplayOutcome:
+    """The outcome of a finding about `listTrunks`, on a mock whose answer is edited or replaced."""
+    good = mock.from_vendor(LOADED["telepath"])
+
+    def target(request: Request) -> Response:
+        response = good(request)
+        if isinstance(edit, bytes):
+            return replace(response, body=edit)
+        body = json.loads(response.body)
+        edit(body)
+        return replace(response, body=json.dumps(body).encode())
+
+    headers = [["authorization", "Bearer $TRUNKLINE_TOKEN"]]
+    request = {"method": "GET", "path": "/trunks", "headers": headers, "status": 200}
+    more = {"operation": "listTrunks", "grade": "implied", "fails": True, "message": "m", "requests": [request]}
+    document = {"format": 1, "vendor": "telepath", "findings": [{**more, **finding}]}
+    (outcome,) = replayed("telepath", read_report(json.dumps(document).encode(), "report.json"), target)
+    return outcome
+
+
+def each(**values: Json) -> Callable[[dict[str, Any]], object]:
+    """Give each trunk these values."""
+    return lambda body: [trunk.update(values) for trunk in body["trunks"]]
+
+
+def without(*names: str) -> Callable[[dict[str, Any]], object]:
+    """Drop these fields of the first trunk."""
+    return lambda body: [body["trunks"][0].pop(name) for name in names]
+
+
+@pytest.mark.parametrize("finding", [BUSY, NAMELESS, NO_NAME_AND_STATUS, DEBUG, TWO_MORE, LEAK])
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (lambda body: body["trunks"].clear(), "the answer has nothing at body/trunks"),
+        (b"{}", "the answer breaks the schema in another way now: 2 required properties are absent: trunks, "),
+        (b"[]", "the answer has nothing at body"),
+        (b"", "the answer has no JSON body now"),
+        (b"[" * 10_000 + b"]" * 10_000, "the answer cannot be judged now: "),
+    ],
+)
+def test_an_answer_without_the_place_of_a_finding_decides_nothing(
+    finding: Mapping[str, str], edit: Callable[[dict[str, Any]], object] | bytes, reason: str
+) -> None:
+    """The finding is neither there nor gone."""
+    outcome = on_a_list(finding, edit)
+    assert outcome.state == UNKNOWN
+    assert outcome.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("finding", "edit", "state"),
+    [
+        (BUSY, each(), GONE),
+        (BUSY, each(status="ringing"), STILL),
+        (BUSY, each(status=None), UNKNOWN),
+        (BUSY, without("status"), UNKNOWN),
+        (BUSY, without("name", "status"), UNKNOWN),
+        (BUSY, without("name"), GONE),
+        (NAMELESS, each(), GONE),
+        (NAMELESS, each(name=5), UNKNOWN),
+        (NAMELESS, without("name"), STILL),
+        (NAMELESS, without("name", "status"), STILL),
+        (NAMELESS, without("status"), GONE),
+        (NO_NAME_AND_STATUS, without("status"), STILL),
+        (NO_NAME_AND_STATUS, without("metrics"), GONE),
+        (DEBUG, each(), GONE),
+        (DEBUG, each(debug=1, trace=2), STILL),
+        (TWO_MORE, each(trace=2), STILL),
+        (TWO_MORE, each(), GONE),
+        (LEAK, each(), GONE),
+        (LEAK, each(debug={"sip_password": "x"}), STILL),
+        ({"rule": "body_is_json", "at": "body", "contract": "c"}, each(), GONE),
+        ({"rule": "body_matches_schema", "at": "body", "contract": "c"}, b"", UNKNOWN),
+        ({"rule": "content_is_allowed", "at": "body", "contract": "c"}, b"", GONE),
+        ({"rule": "media_type_is_json", "at": "header/content-type", "contract": "c"}, b"{}", GONE),
+        ({"rule": "no_server_error", "at": "status", "contract": "c"}, b"{}", GONE),
+    ],
+)
+def test_a_finding_is_gone_if_what_it_is_about_is_right(
+    finding: Mapping[str, str], edit: Callable[[dict[str, Any]], object] | bytes, state: str
+) -> None:
+    """A property that may be dropped was mended; a value that is wrong in another way is not, nor one of several."""
+    assert on_a_list(finding, edit).state == state
+
+
 # --- what writes ----------------------------------------------------------------------------------------------------
 
 NAMES = {law.name for law in STATEFUL_LAWS}

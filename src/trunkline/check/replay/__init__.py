@@ -13,6 +13,7 @@ from random import Random
 
 from trunkline.check.laws import LAWS
 from trunkline.check.replay.judging import STATUS_CHECKS, Undecided, check_status, is_as_seen, may_differ
+from trunkline.check.replay.places import check_judged, found_again
 from trunkline.check.replay.rewriting import Names, Writer, credential_of, headers_of
 from trunkline.check.replay.saved import SavedFinding, SavedReport, SavedRequest, read_report
 from trunkline.check.rules import RULES, judge, operation_of, secret_values_rule
@@ -22,7 +23,7 @@ from trunkline.check.safety import Gate, WriteAccess
 from trunkline.check.stateful.creations import created_identity
 from trunkline.errors import BudgetExhausted, NotOurs, Redirected, UsageError
 from trunkline.exchange import Exchange, Request
-from trunkline.findings import Finding, Report, without_positions
+from trunkline.findings import LONGEST_VALUE, Finding, Report, excerpt
 from trunkline.mock.loader import Vendor
 from trunkline.transport.connect import Connection
 
@@ -33,7 +34,7 @@ STILL, GONE, UNKNOWN = "still happens", "no longer happens", "not replayed"
 
 _BUG = "; this is a bug in trunkline"
 """The end of a sentence of the gate, which is not true of requests that a file holds."""
-_RULES = frozenset(rule.name for rule in (*RULES, secret_values_rule({})))
+_RULES = {rule.name: rule for rule in (*RULES, secret_values_rule({}))}
 _LAWS = {law.name: law for law in LAWS}
 
 
@@ -139,12 +140,21 @@ class Replay:
         if finding.rule == refusal_is_documented.name and not finding.requests[-1].is_ours:
             return is_as_seen(finding, exchanges, names)  # no rule knows which credentials are refused
         if finding.rule in _RULES:
-            return self._key(finding) in map(self._key, self._findings_of_rules(last))
+            return self._is_found_by_rules(finding, last)
         if finding.rule in _LAWS and not finding.writes:
             return self._is_found_by_law(finding, last)
         if finding.rule in STATUS_CHECKS:
             return STATUS_CHECKS[finding.rule](finding.requests[-1], last.response)
         return is_as_seen(finding, exchanges, names)
+
+    def _is_found_by_rules(self, finding: SavedFinding, exchange: Exchange) -> bool:
+        """Whether the rules find it again. Raises `Undecided` if the answer does not have what it is about."""
+        found = [*self._findings_of_rules(exchange)]
+        if found_again(finding, found):
+            return True
+        if finding.requests[-1].status in (None, exchange.response.status):
+            check_judged(finding, exchange, found, of_bytes=_RULES[finding.rule].of_bytes)
+        return False
 
     def _findings_of_rules(self, exchange: Exchange) -> Iterator[Finding]:
         operation = operation_of(self.vendor.contract, exchange)
@@ -153,7 +163,11 @@ class Replay:
         if self.connection.live:
             exchange = replace(exchange, known=exchange.known | {"server"})
         values = self.connection.secret_values
-        yield from judge(operation, exchange, (*RULES, secret_values_rule(values)) if values else RULES)
+        for found in judge(operation, exchange, (*RULES, secret_values_rule(values)) if values else RULES):
+            at, message, seen = (
+                excerpt(text, LONGEST_VALUE, self.report.redact) for text in (found.at, found.message, found.seen)
+            )
+            yield replace(found, at=at, message=message, seen=seen)
 
     def _is_found_by_law(self, finding: SavedFinding, exchange: Exchange) -> bool:
         """Whether the law finds it again: its requests only read, and it compares more than the finding shows."""
@@ -172,11 +186,8 @@ class Replay:
         )
         checker.check_law(operation, _LAWS[finding.rule])
         self.report.requests += report.requests
-        if self._key(finding) in map(self._key, report.findings):
+        if found_again(finding, report.findings):
             return True
         if reason := report.exercised[operation.operation_id, finding.rule]:
             raise Undecided(reason)
         return False
-
-    def _key(self, finding: SavedFinding | Finding) -> tuple[str, ...]:
-        return finding.rule, finding.operation, without_positions(finding.at), finding.contract
