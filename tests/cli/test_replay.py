@@ -42,7 +42,7 @@ def test_a_finding_is_said_to_be_there_or_gone(project: Path, capfd: pytest.Capt
     assert replay(project, "worse") == 1
     out, err = capfd.readouterr()
     assert out.startswith(
-        "STILL HAPPENS implied body_matches_schema listTrunks body/trunks/0/ai_provider: '***' is not"
+        'STILL HAPPENS implied body_matches_schema listTrunks body/trunks/0/ai_provider: "***" is not'
     )
     assert out.endswith("\nreplayed      still happens: 2, no longer happens: 0, not replayed: 0; 2 requests\n")
     assert replay(project, "right") == 0
