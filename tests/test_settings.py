@@ -280,6 +280,8 @@ MISTAKES = {
     'second_token = "hush"': "*; set TRUNKLINE_SECOND_TOKEN, or give second_token_file (--second-token-file)",
     'accept_token = ["hush"]': "{file} holds a secret, accept_token, *; set TRUNKLINE_ACCEPT_TOKEN",
     'admin_token = "hush"': "{file} holds a secret, admin_token, *; set TRUNKLINE_ADMIN_TOKEN",
+    "fail_fast = true": "fail_fast in {file} would have no effect; leave it out, and give --fail-fast for each run",
+    "against = []": "against in {file} would have no effect; leave it out, and give --against for each run",
     "port =": "{file} is not TOML: Invalid value *",
 }
 

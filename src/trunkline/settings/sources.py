@@ -195,7 +195,7 @@ def describe_secret(path: object, row: Option, prefix: str = "") -> str:
 
 
 def _check(path: Path, source: Source) -> None:
-    """Raise `UsageError` for the first key that is unknown, secret, or has a value that no command accepts."""
+    """Raise `UsageError` for the first key that is unknown, secret or without effect, or has a wrong value."""
     for key, value in source.values.items():
         row = OPTIONS.get(key)
         if row is None:
@@ -205,6 +205,8 @@ def _check(path: Path, source: Source) -> None:
             raise UsageError(f"{path} has an unknown key {key!r}{meant}; docs/configuration.md lists the keys")
         if row.type in (SECRET, WEBHOOK):
             raise UsageError(describe_secret(path, row))
+        if all(key in COMMAND_LINE_ONLY.get(interface, ()) for interface in row.interfaces):
+            raise UsageError(f"{key} in {path} would have no effect; leave it out, and give {row.flag} for each run")
         items = value if row.repeatable and isinstance(value, list) else [value]
         if row.repeatable is not isinstance(value, list) or not all(type(item) in row.type.toml for item in items):
             quoted = isinstance(value, str) and not row.repeatable
