@@ -21,6 +21,7 @@ from trunkline.redaction import (
     redact_body,
     redact_credentials,
     redact_fields,
+    redact_shapes,
     redactor,
     redactor_of_request,
     secrets_in_body,
@@ -303,7 +304,13 @@ def test_a_credential_is_redacted_after_its_scheme(text: str) -> None:
 )
 def test_a_credential_is_redacted_by_its_shape(text: str, shown: str | None) -> None:
     """The password in an address, and a key that begins as one."""
-    assert redact_credentials(text) == (shown or text)
+    assert redact_shapes(text) == Report().redact(text) == (shown or text)
+
+
+@pytest.mark.parametrize("secret", ["sk_live_0123456789-abc", "https://user:hunter2@a.example", "user:hunter2"])
+def test_a_known_secret_is_redacted_whole(secret: str) -> None:
+    """Although a part of it has the shape of one."""
+    assert Report(secrets=frozenset({secret})).redact(f"x //{secret}@host") == "x //***@host"
 
 
 @pytest.mark.parametrize("text", WORDS)
@@ -325,7 +332,7 @@ def test_an_escaped_slash_does_not_end_a_credential() -> None:
 def test_credentials_are_found_in_a_time_in_proportion_to_the_text(part: str) -> None:
     """A text that nearly holds many is read once: it would never end otherwise."""
     text = part * ((1 << 17) // len(part))
-    assert len(redact_credentials(text)) <= len(text)
+    assert len(redact_credentials(redact_shapes(text))) <= len(text)
     assert len(redact_credentials(f"Bearer {text}")) <= len(text) + 7
 
 

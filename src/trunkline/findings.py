@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from trunkline.exchange import Exchange, Json
-from trunkline.redaction import printable, redact_credentials, redactor
+from trunkline.redaction import printable, redact_credentials, redact_shapes, redactor
 
 LONGEST_VALUE = 160
 """The number of characters of a value that a report shows."""
@@ -349,7 +349,7 @@ class Report:
 
     def redact(self, text: str) -> str:
         """The text with `***` for every known secret, and for what has the shape of a credential."""
-        return redactor(self.secrets)(redact_credentials(text))
+        return redact_shapes(redactor(self.secrets)(redact_credentials(text)))
 
     def __repr__(self) -> str:
         """The findings as text: pytest shows it for `assert not report.failures(), report`."""

@@ -188,17 +188,20 @@ class RecentSecrets:
 
 
 def redact_credentials(text: str) -> str:
-    """The text with `***` for each credential that has the shape of one.
-
-    It stands after the name of its scheme (`Bearer ***`, `Basic ***`), is the password in an address
-    (`https://user:***@host`), or begins as secret keys do (`sk_live_`).
-    """
+    """The text with `***` for each credential after the name of its scheme: `Bearer ***`, `Basic ***`."""
 
     def redacted(found: re.Match[str]) -> str:
         before = found.start(2) - found.start()
         return found[0][:before] + REDACTED if _is_credential(found) else found[0]
 
-    text = _AFTER_SCHEME.sub(redacted, text)
+    return _AFTER_SCHEME.sub(redacted, text)
+
+
+def redact_shapes(text: str) -> str:
+    """The text with `***` for the password in an address, and for a key that begins as one (`sk_live_`).
+
+    Known secrets are redacted before: one of them may have such a part.
+    """
     text = _PASSWORD.sub(rf"\1{REDACTED}", text) if "@" in text else text
     return _KEY.sub(REDACTED, text) if "k_" in text else text
 

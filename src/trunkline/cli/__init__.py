@@ -34,7 +34,7 @@ with ending_at_once():
     from trunkline.cli.commands import COMMANDS
     from trunkline.cli.output import BROKEN_PIPE, ERROR, INTERRUPTED, SUCCESS
     from trunkline.errors import TrunklineError, reason_of
-    from trunkline.redaction import printable, redact_credentials
+    from trunkline.redaction import printable, redact_credentials, redact_shapes
     from trunkline.settings import DEBUG, describe_bug
 
 _OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
@@ -109,7 +109,7 @@ def _unexpected(error: Exception) -> str:
 
 def _print_error(sentence: str) -> None:
     """Print one line on standard error, without credentials; long words, quotations, and a long middle are cut."""
-    text = _LONG_WORD.sub(r"\1…\2", printable(redact_credentials(sentence)))
+    text = _LONG_WORD.sub(r"\1…\2", printable(redact_shapes(redact_credentials(sentence))))
     text = _LONG_QUOTE.sub(r"\1…\3", text)
     if len(text) > _MOST_CHARACTERS:
         text = f"{text[: _MOST_CHARACTERS // 2]} … {text[-_MOST_CHARACTERS // 2 :]}"

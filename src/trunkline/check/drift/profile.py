@@ -35,6 +35,7 @@ from trunkline.redaction import (
     redact_credentials,
     redact_header,
     redact_json,
+    redact_shapes,
     secret_names,
     secrets_in_request,
 )
@@ -198,7 +199,7 @@ class Profile:
 
     def redact(self, text: str) -> str:
         """The text without the secrets that are known, and without what has the shape of a credential."""
-        return self._recent(self._known(redact_credentials(text)))
+        return redact_shapes(self._recent(self._known(redact_credentials(text))))
 
     def learn(self, message: Request) -> None:
         """Learn the secrets of a message, so that no example shows one. The latest ones are remembered."""
