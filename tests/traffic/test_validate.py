@@ -193,7 +193,7 @@ def test_the_operation_is_inferred_or_asked_for() -> None:
     telepath = trunkline.load("telepath")
     error = {"error": {"code": "INVALID_API_KEY", "message": "no"}}
     with pytest.raises(
-        UsageError, match=r"several operations have such a response; name .*: listTrunks, listCalls, getCall$"
+        UsageError, match=r"have such a response; name the right one with operation=: listTrunks, listCalls, getCall$"
     ):
         telepath.validate(body=error)
     assert telepath.validate(body=error, operation="getCall").findings == ()

@@ -31,7 +31,7 @@ from trunkline.report.run import RunInfo, curl_command
 from trunkline.traffic import BODY, RESPONSE, UNKNOWN, messages, sources, validation
 from trunkline.traffic.inference import guess_status, infer_operation
 from trunkline.traffic.messages import check_weight
-from trunkline.traffic.validation import validate, validate_files
+from trunkline.traffic.validation import recorded_operation, validate, validate_files
 
 VENDORS = {name: loader.load(name) for name in folders.names()}
 OPERATIONS = [operation for vendor in VENDORS.values() for operation in vendor.contract.operations]
@@ -328,10 +328,14 @@ def test_a_broken_body_is_a_finding(operation: Operation, body: bytes) -> None:
 
 
 def test_the_operation_of_a_broken_body_must_be_named(vendor: Vendor) -> None:
-    """It could be the response of any operation."""
+    """It could be the response of any operation. The sentence says how the caller names one."""
     names = ", ".join(operation.operation_id for operation in vendor.contract.operations)
-    with pytest.raises(UsageError, match=f"no operation of {vendor.name} has such a response; name .*: {names}$"):
-        validate(vendor, Exchange(UNKNOWN, Response(0, (), b"{"), BODY))
+    exchange = Exchange(UNKNOWN, Response(0, (), b"{"), BODY)
+    sentence = f"no operation of {vendor.name} has such a response; name the right one with"
+    with pytest.raises(UsageError, match=f"{sentence} operation=: {names}$"):
+        validate(vendor, exchange)
+    with pytest.raises(UsageError, match=f"{sentence} --operation: {names}$"):
+        recorded_operation(vendor.contract, exchange)
 
 
 @pytest.mark.parametrize(("name", "case"), CASES, ids=[f"{name}: {case['name']}" for name, case in CASES])

@@ -55,11 +55,14 @@ _SHAPE_KEYWORDS = ("type", "required", "const")
 """A value that breaks one of these has another shape. Other keywords say that a value of the right shape is wrong."""
 
 
-def infer_operation(contract: Contract, exchange: Exchange, among: tuple[Operation, ...] = ()) -> Operation:
+def infer_operation(
+    contract: Contract, exchange: Exchange, among: tuple[Operation, ...] = (), option: str = "--operation"
+) -> Operation:
     """The operation, one of `among` or of all, whose documented responses fit best; a single one fits anything.
 
     A body that is valid for one operation is never taken for the response of another that it breaks. Raises
-    `UsageError` with the candidates if several fit, of which none fits clearly better, or if none does.
+    `UsageError` with the candidates if several fit, of which none fits clearly better, or if none does; `option` is how
+    the user names one.
     """
     candidates = among or contract.operations
     if len(candidates) == 1:
@@ -73,7 +76,7 @@ def infer_operation(contract: Contract, exchange: Exchange, among: tuple[Operati
         return nearest[0]
     names = ", ".join(operation.operation_id for operation in nearest or candidates)
     fitting = "several operations have" if nearest else f"no operation of {contract.vendor} has"
-    raise UsageError(f"{fitting} such a response; name the right one with --operation (operation=): {names}")
+    raise UsageError(f"{fitting} such a response; name the right one with {option}: {names}")
 
 
 def _fits(contract: Contract, operations: Iterable[Operation], exchange: Exchange) -> dict[Operation, _Fit]:

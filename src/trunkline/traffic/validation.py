@@ -49,7 +49,9 @@ def validate(
     report = Report(secrets=vendor.secrets | secrets, excuses=excuses or {})
     contract = vendor.contract
     chosen = (
-        operations_named([operation], contract.operations)[0] if operation else recorded_operation(contract, exchange)
+        operations_named([operation], contract.operations)[0]
+        if operation
+        else recorded_operation(contract, exchange, option="operation=")
     )
     _judge(report, chosen, exchange, rules)
     return report
@@ -193,12 +195,14 @@ class BatchJudge:
         return found
 
 
-def recorded_operation(contract: Contract, exchange: Exchange, among: tuple[Operation, ...] = ()) -> Operation:
+def recorded_operation(
+    contract: Contract, exchange: Exchange, among: tuple[Operation, ...] = (), option: str = "--operation"
+) -> Operation:
     """The operation of a recorded exchange, inferred if its request is not known. Raises `UsageError` for none."""
     requested = _requested(contract, exchange.request)
     if requested and among and requested not in among:
         raise UsageError(f"it is a response of {requested.operation_id}")
-    return requested or infer_operation(contract, exchange, among)
+    return requested or infer_operation(contract, exchange, among, option)
 
 
 def _judge(
