@@ -37,7 +37,7 @@ ELSEWHERE = {
     "data:image/png;base64,hush": "data:",
     "DATA:text/css,hush": "data:",
     "blob:https://a.example/1": "blob:",
-    "wss://a.example/v1/trunks": "wss:",
+    "wss://me:hush@A.example/v1/trunks": "wss://a.example",
 }
 
 
@@ -66,6 +66,13 @@ def test_a_request_to_the_vendor_that_is_no_operation_is_named(url: str, shown: 
         Addresses(TELEPATH).path_of("GET", url)
     assert str(caught.value) == f"{shown} is no operation of telepath"
     assert not isinstance(caught.value, OtherHost)
+
+
+@pytest.mark.parametrize("url", ["not a url", "", "me:hush@/x", "mailto:hush"])
+def test_what_is_no_address_is_not_called_an_operation(url: str) -> None:
+    """It is not repeated either, since nobody knows what is secret in it."""
+    with pytest.raises(UsageError, match=r"^its url is no address: it has no host, and does not begin with /$"):
+        Addresses(TELEPATH).path_of("GET", url)
 
 
 def test_with_a_base_only_what_is_below_it_is_the_vendors() -> None:

@@ -12,8 +12,9 @@ from trunkline.findings import truncate
 from trunkline.traffic.messages import path_below_base
 from trunkline.transport.addresses import is_loopback
 
-_NOT_HTTP = frozenset({"about", "blob", "chrome", "chrome-extension", "data", "file", "moz-extension", "ws", "wss"})
+_NOT_HTTP = frozenset({"about", "blob", "chrome", "chrome-extension", "data", "file", "moz-extension"})
 """The schemes of addresses that browsers record, and that are no requests to an API."""
+_WEB_SOCKET = frozenset({"ws", "wss"})
 LONGEST_ADDRESS = 200
 """The number of characters of an address that an error shows."""
 
@@ -23,7 +24,10 @@ class NoOperation(UsageError):
 
 
 class OtherHost(NoOperation):
-    """The request is not for the vendor's API. `host` is where it went, or a scheme: `fonts.example.com`, `data:`."""
+    """The request is not for the vendor's API. `host` is where it went, or a scheme: `fonts.example.com`, `data:`.
+
+    A WebSocket has both: `wss://chat.example.com`.
+    """
 
     def __init__(self, host: str) -> None:
         super().__init__(f"it is a request to {host}")
@@ -53,10 +57,14 @@ class Addresses:
         if scheme in _NOT_HTTP:
             raise OtherHost(f"{scheme}:")
         address = urlsplit(url)
+        host = address.netloc.rpartition("@")[2].lower()  # a user name and a query may be secrets
+        if scheme in _WEB_SOCKET:
+            raise OtherHost(truncate(f"{scheme}://{host}", LONGEST_ADDRESS))
         path = self._below_a_base(address) if self._bases else path_below_base(self.contract, address.path)
         if path is not None and self.contract.match(path)[0]:
             return path, address.query
-        host = address.netloc.rpartition("@")[2].lower()  # a user name and a query may be secrets
+        if not host and not address.path.startswith("/"):
+            raise UsageError("its url is no address: it has no host, and does not begin with /")
         known = address.hostname == self.contract.host or (path is not None and is_loopback(address.hostname or ""))
         if host and not (path is not None if self._bases else known):
             raise OtherHost(truncate(host, LONGEST_ADDRESS))
