@@ -1106,6 +1106,27 @@ def test_a_live_response_that_refuses_the_credential_ends_with_2(run: Run, vendo
     assert "hush" not in out + err
 
 
+def test_a_live_request_without_its_credential_ends_with_2(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 401 is no refusal that was asked for, whatever else is wrong with the request, and whatever its token is."""
+    arguments = ("validate", "telepath", "listTrunks", "--live", "--app", f"{project.name}:right")
+    out_of_range = ("--param", "limit=101")
+    assert run(*arguments, *out_of_range)[0] == 0
+    monkeypatch.delenv("TRUNKLINE_TOKEN")
+    answers = "listTrunks answers 401, since no credential was given; give one with --token or TRUNKLINE_TOKEN"
+    refuses = "listTrunks refuses the credential with 401: give the right one"
+    for more, why in (
+        ((), answers),
+        (out_of_range, answers),
+        (("--token", "1|another"), refuses),
+    ):
+        code, out, err = run(*arguments, *more)
+        assert code == 2
+        assert "verdict       NOT EXERCISED" in out
+        assert why in err.splitlines()[-1]
+
+
 def test_a_live_response_that_is_no_success_ends_with_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known of the operation then, unless the request had to be refused, or named an unknown id."""
     good = mock.from_vendor(loader.load("talkover"))

@@ -112,11 +112,14 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...], repor
     unknown_id = operation.path_parameters and status in NOT_FOUND
     if unknown_id:
         report.annotate_bodies(f"{operation.operation_id} may not be implemented: ask for an id that exists")
-    if not (unknown_id or reasons_to_refuse(vendor.contract, request)):  # then there is no evidence without a success
+    reasons = (reason.cause for reason in reasons_to_refuse(vendor.contract, request))
+    on_purpose = any(not cause.startswith("credentials_") for cause in reasons)
+    refused = operation.secured and status == 401
+    if refused or not (unknown_id or on_purpose):  # then there is no evidence without a success
         report.stopped = f"{operation.operation_id} answers {status}" if status >= 300 else ""
-        if operation.secured and status == 401:
-            refused = targets.credential_refused(operation.operation_id, connection.credential, vendor.name)
-            report.stopped = str(refused)
+        if refused:
+            error = targets.credential_refused(operation.operation_id, connection.credential, vendor.name)
+            report.stopped = str(error)
         run = replace(run, documented=((operation.operation_id, operation.success.key),))
     return run
 

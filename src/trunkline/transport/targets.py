@@ -218,10 +218,12 @@ def heeding_limit(
 
 def credential_refused(asked: str, credential: str | None, vendor: str) -> TargetError:
     """The error for a 401 to a run's own credential, or to none: then nothing can be judged."""
-    other = other_vendor(vendor, credential or "")
+    way = f"with --token or {TOKEN_VARIABLE}"
+    if credential is None:
+        return TargetError(f"{asked} answers 401, since no credential was given; give one {way}")
+    other = other_vendor(vendor, credential)
     mistaken = f"it is a token of {other}; give one of {vendor}" if other else "give the right one"
-    way = f"{mistaken if credential is not None else 'none was given; give one'} with --token or {TOKEN_VARIABLE}"
-    return TargetError(f"{asked} refuses the credential with 401: {way}")
+    return TargetError(f"{asked} refuses the credential with 401: {mistaken} {way}")
 
 
 def _wait_time(headers: Headers, reset_header: str | None, now: float) -> float | None:
