@@ -51,6 +51,24 @@ def test_a_finding_is_said_to_be_there_or_gone(project: Path, capfd: pytest.Capt
     assert TOKEN not in out + err + more.out + more.err + (project / "report.json").read_text("utf-8")
 
 
+def test_the_line_shows_what_is_seen_now(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """If another value is wrong at the same place, the old one is not printed, and a credential never is."""
+    assert check(project, "busy", "--fail-fast") == 1
+    capfd.readouterr()
+    assert replay(project, "worse") == 1
+    out, _ = capfd.readouterr()
+    assert out.startswith(
+        'STILL HAPPENS implied body_matches_schema listTrunks body/trunks/0/ai_provider: "***" is not one of'
+    )
+    assert "busy" not in out + capfd.readouterr().err
+    assert replay(project, "worse", "--format", "json") == 1
+    out, _ = capfd.readouterr()
+    (finding,) = json.loads(out)["findings"]
+    assert '"busy" is not one of' in finding["message"]
+    assert '"***" is not one of' in finding["now"]
+    assert TOKEN not in out
+
+
 def test_a_note_that_still_happens_is_no_failure(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """It is shown as one."""
     check(project, "busy", "--strictness", "documented")

@@ -22,7 +22,9 @@ def outcome_line(outcome: ReplayOutcome, report: Report) -> Line:
     found, (title, style) = outcome.finding, _STYLES[outcome.state]
     note = "" if found.fails else "note, "
     place = f" {found.at}" if found.at else ""
-    text = f"{note}{found.grade} {found.rule} {found.operation}{place}: {outcome.reason or found.message}"
+    text = (
+        f"{note}{found.grade} {found.rule} {found.operation}{place}: {outcome.reason or outcome.now or found.message}"
+    )
     return (f"{title:<13} ", f"{STRONG} {style}"), (printable(report.redact(text)), "")
 
 
@@ -55,6 +57,7 @@ def document(outcomes: Sequence[ReplayOutcome], report: Report, *, vendor: str, 
                 "contract": outcome.finding.contract,
                 "state": outcome.state,
                 "reason": outcome.reason,
+                "now": outcome.now,
             }
             for outcome in outcomes
         ],

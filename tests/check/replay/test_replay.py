@@ -234,6 +234,17 @@ def test_a_finding_is_gone_if_what_it_is_about_is_right(
     assert on_a_list(finding, edit).state == state
 
 
+def test_what_still_happens_is_told_as_it_is_now() -> None:
+    """Of several wrong values at one place it is the one of the report, if that is still there."""
+    assert on_a_list(BUSY, each(status="ringing")).now.startswith('"ringing" is not one of ')
+
+    def both(body: dict[str, Any]) -> None:
+        body["trunks"] = [{**body["trunks"][0], "status": status} for status in ("ringing", "busy")]
+
+    assert on_a_list(BUSY, both).now.startswith('"busy" is not one of ')
+    assert on_a_list(BUSY, each()).now == ""
+
+
 # --- what writes ----------------------------------------------------------------------------------------------------
 
 NAMES = {law.name for law in STATEFUL_LAWS}

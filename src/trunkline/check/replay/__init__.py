@@ -40,11 +40,15 @@ _LAWS = {law.name: law for law in LAWS}
 
 @dataclass(frozen=True, slots=True)
 class ReplayOutcome:
-    """The state of a finding after a replay: `STILL`, `GONE`, or `UNKNOWN` with the reason."""
+    """The state of a finding after a replay: `STILL`, `GONE`, or `UNKNOWN` with the reason.
+
+    `now` is the message of what still happens: the value may be another one than that of the report.
+    """
 
     finding: SavedFinding
     state: str
     reason: str = ""
+    now: str = ""
 
 
 @dataclass(slots=True, repr=False)
@@ -84,12 +88,16 @@ class Replay:
 
     def _outcome(self, finding: SavedFinding) -> ReplayOutcome:
         try:
-            return ReplayOutcome(finding, STILL if self._happens(finding) else GONE)
+            found = self._found_again(finding)
         except (Undecided, NotOurs, BudgetExhausted, UsageError) as reason:
             return ReplayOutcome(finding, UNKNOWN, str(reason).removesuffix(_BUG))
+        return ReplayOutcome(finding, STILL, now=found.message) if found else ReplayOutcome(finding, GONE)
 
-    def _happens(self, finding: SavedFinding) -> bool:
-        """Send the requests of a finding, and judge it. Raises `Undecided` if that cannot be done."""
+    def _found_again(self, finding: SavedFinding) -> Finding | SavedFinding | None:
+        """Send the requests of a finding, and judge it: the finding as it is now, or None if it no longer happens.
+
+        Raises `Undecided` if that cannot be said.
+        """
         if not finding.requests:
             raise Undecided("the report does not have its requests")
         if finding.operation not in {operation.operation_id for operation in self.vendor.contract.operations}:
@@ -102,10 +110,10 @@ class Replay:
             exchanges.append(self._send(recorded, names))
             status = exchanges[-1].response.status
             if number < len(finding.requests) and finding.is_excepted(recorded, status):
-                return False
+                return None
             if number < len(finding.requests) or not may_differ(finding, exchanges[-1], self.vendor.contract):
                 check_status(recorded, status, "" if number == len(finding.requests) else f"request {number} was ")
-        return self._is_found(finding, exchanges, before)
+        return self._judge(finding, exchanges, before)
 
     def _send(self, recorded: SavedRequest, names: Names) -> Exchange:
         request = self._request(recorded, names)
@@ -134,27 +142,29 @@ class Replay:
 
     # --- judging ----------------------------------------------------------------------------------------------------
 
-    def _is_found(self, finding: SavedFinding, exchanges: list[Exchange], names: Names) -> bool:
-        """Whether a finding is there again, after its last request."""
+    def _judge(self, finding: SavedFinding, exchanges: list[Exchange], names: Names) -> Finding | SavedFinding | None:
+        """The finding if it is there again, after its last request."""
         last = exchanges[-1]
-        if finding.rule == refusal_is_documented.name and not finding.requests[-1].is_ours:
-            return is_as_seen(finding, exchanges, names)  # no rule knows which credentials are refused
-        if finding.rule in _RULES:
-            return self._is_found_by_rules(finding, last)
+        is_of_refusal = finding.rule == refusal_is_documented.name
+        if finding.rule in _RULES and (finding.requests[-1].is_ours or not is_of_refusal):
+            return self._found_by_rules(finding, last)
         if finding.rule in _LAWS and not finding.writes:
-            return self._is_found_by_law(finding, last)
+            return self._found_by_law(finding, last)
         if finding.rule in STATUS_CHECKS:
-            return STATUS_CHECKS[finding.rule](finding.requests[-1], last.response)
-        return is_as_seen(finding, exchanges, names)
+            return finding if STATUS_CHECKS[finding.rule](finding.requests[-1], last.response) else None
+        return finding if is_as_seen(finding, exchanges, names) else None  # no rule knows which credentials are refused
 
-    def _is_found_by_rules(self, finding: SavedFinding, exchange: Exchange) -> bool:
-        """Whether the rules find it again. Raises `Undecided` if the answer does not have what it is about."""
+    def _found_by_rules(self, finding: SavedFinding, exchange: Exchange) -> Finding | None:
+        """The finding of the rules that is about the same.
+
+        Raises `Undecided` if there is none, and the answer does not have what it is about.
+        """
         found = [*self._findings_of_rules(exchange)]
-        if found_again(finding, found):
-            return True
+        if again := found_again(finding, found):
+            return again
         if finding.requests[-1].status in (None, exchange.response.status):
             check_judged(finding, exchange, found, of_bytes=_RULES[finding.rule].of_bytes)
-        return False
+        return None
 
     def _findings_of_rules(self, exchange: Exchange) -> Iterator[Finding]:
         operation = operation_of(self.vendor.contract, exchange)
@@ -169,8 +179,8 @@ class Replay:
             )
             yield replace(found, at=at, message=message, seen=seen)
 
-    def _is_found_by_law(self, finding: SavedFinding, exchange: Exchange) -> bool:
-        """Whether the law finds it again: its requests only read, and it compares more than the finding shows."""
+    def _found_by_law(self, finding: SavedFinding, exchange: Exchange) -> Finding | None:
+        """The finding of the law that is about the same: it only reads, and compares more than the finding shows."""
         operation = self.vendor.contract.operation(finding.operation)
         _, values = self.vendor.contract.match(exchange.request.path)
         report = Report(secrets=self.report.secrets)
@@ -186,8 +196,7 @@ class Replay:
         )
         checker.check_law(operation, _LAWS[finding.rule])
         self.report.requests += report.requests
-        if found_again(finding, report.findings):
-            return True
-        if reason := report.exercised[operation.operation_id, finding.rule]:
+        again = found_again(finding, report.findings)
+        if again is None and (reason := report.exercised[operation.operation_id, finding.rule]):
             raise Undecided(reason)
-        return False
+        return again
