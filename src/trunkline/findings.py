@@ -211,6 +211,8 @@ class Reading:
     """The number of files, exchanges and requests that were not judged."""
     other_hosts: Counter[str] = field(default_factory=Counter)
     """The number of recorded requests to other hosts, which were left out, by host; and by scheme, `data:`."""
+    other_operations: Counter[str] = field(default_factory=Counter)
+    """The number of recorded exchanges that were left out since the run is about other operations, by operationId."""
     since: float | None = None
     """The Unix time before which recorded exchanges were left out, if there is one."""
     older: int = 0
@@ -220,8 +222,8 @@ class Reading:
 
     @property
     def left_out(self) -> int:
-        """The number of recorded exchanges that were left out as asked: to other hosts, or before `since`."""
-        return self.other_hosts.total() + self.older
+        """The number of recorded exchanges that were left out as asked: of other hosts or operations, or too old."""
+        return self.other_hosts.total() + self.other_operations.total() + self.older
 
     def skip(self, place: str, reason: str) -> None:
         """Note that a file, or an exchange in one, is not judged."""
@@ -242,6 +244,7 @@ class Reading:
         self.skipped += other.skipped
         for host, count in other.other_hosts.items():
             self.count_other_host(host, count)
+        self.other_operations.update(other.other_operations)
         self.since = other.since if self.since is None else self.since
         self.older += other.older
         self.undated += other.undated

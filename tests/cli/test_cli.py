@@ -1050,17 +1050,25 @@ def test_older_exchanges_are_left_out(run: Run, vendor: Vendor, tmp_path: Path) 
 
 
 def test_a_recorded_exchange_of_another_operation_is_not_judged_as_the_named_one(run: Run, tmp_path: Path) -> None:
-    """With --operation only its exchanges are judged, and the credential of a recording is never shown."""
+    """With --operation only its exchanges are judged; others are counted. A recorded credential is never shown."""
     path = tmp_path / "a.har"
     url, body = "https://h/v1/trunks?limit=1", f'{{"trunks": [], "pagination": "{TOKEN}"}}'.encode()
     call = ("GET", "https://h/v1/calls", b"{}", f"Bearer {TOKEN}")
-    path.write_bytes(archive(("GET", url, body, f"Bearer {TOKEN}"), call))
+    path.write_bytes(archive(("GET", url, body, f"Bearer {TOKEN}"), call, call))
     code, out, err = run("validate", "telepath", "--operation", "listTrunks", str(path))
     assert (code, err) == (1, "")
-    assert "listCalls" not in out.partition("NOT JUDGED")[0]
-    assert f"NOT JUDGED    {path}:1 (#/log/entries/1): it is a response of listCalls\n" in out
+    assert "\nleft out      2 exchanges of operations that --operation does not name: listCalls 2\n" in out
+    assert ("NOT JUDGED" in out, out.count("listCalls")) == (False, 1)
     assert "/v1/trunks?limit=1" not in out, "the address was recorded somewhere else"
     assert TOKEN not in out
+    report = document(run("validate", "telepath", "--operation", "listTrunks", str(path), "--format", "json")[1])
+    assert (report["other_operations"], report["skipped"]) == ([{"operation": "listCalls", "count": 2}], 0)
+    code, out, err = run("validate", "telepath", "--operation", "getCall", str(path))
+    assert (code, out) == (2, "")
+    named = (
+        "no exchange is for telepath, and of an operation that --operation names; of other operations: 3 (listTrunks"
+    )
+    assert named in sentence(err)
 
 
 def test_a_process_substitution_is_a_source_and_a_named_pipe_is_not(run: Run, vendor: Vendor, tmp_path: Path) -> None:

@@ -288,6 +288,8 @@ def test_since_and_base_restrict_what_counts(tmp_path: Path, capsys: pytest.Capt
     assert value["other_hosts"] == [{"host": "api.telepathvoice.com", "count": 1}]
     assert run(["drift", "telepath", str(path), "--since", "2026-06-01", *base]) == 1
     assert "older exchange" in capsys.readouterr().out
+    assert run(["drift", "telepath", str(path), "--operation", "getCall"]) == 2
+    assert "of other operations: 2 (listTrunks)" in capsys.readouterr().err
     assert run(["drift", "telepath", str(path), "--since", "2026-12-01"]) == 2
     assert "no exchange is for telepath; older than --since: 2" in capsys.readouterr().err
 
@@ -299,7 +301,7 @@ BAD: dict[tuple[str, ...], str] = {
     ("drift", "telepath", "GOOD", "--against", "no.har"): "there is no such file",
     ("drift", "telepath", "GOOD", "--against", "GOOD", "--write"): "leave out --write and --patch",
     ("drift", "telepath", "GOOD", "--operation", "listTrunk"): "'listTrunk' is not an operation of telepath",
-    ("drift", "telepath", "GOOD", "--operation", "getCall"): "it is a response of listTrunks",
+    ("drift", "telepath", "GOOD", "--operation", "getCall"): "of other operations: 1 (listTrunks)",
     ("drift", "telepath", "GOOD", "--patch", "not/there.patch"): "cannot be written: no such file or directory",
     ("drift", "telepath", "GOOD", "--format", "xml"): "--format is not ",
     ("drift", "telepath", "EMPTY"): "it is empty",

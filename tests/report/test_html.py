@@ -129,7 +129,12 @@ def test_every_fact_of_the_json_document_is_in_the_text() -> None:
         finding(3, Grade.CUSTOMARY, rule="no_server_error"),
         leftovers=["trunks conn_1, made by trunkline-check-a"],
         stale=["known.toml:20: nothing is left of it"],
-        reading=Reading({"a.har": 3}, other_hosts=Counter({"cdn.example.com": 7}), since=1_795_900_000.0),
+        reading=Reading(
+            {"a.har": 3},
+            other_hosts=Counter({"cdn.example.com": 7}),
+            other_operations=Counter({"x": 5}),
+            since=1_795_900_000.0,
+        ),
         unasked={"getCall": "the account has no calls"},
         not_implemented={"listCalls": "404 for GET /calls"},
     )

@@ -473,6 +473,7 @@ def test_a_merged_report_has_all_of_its_parts() -> None:
     part.reading.skip("b.png", "it holds no exchange")
     part.excuses, part.stale = {("ids_stay", "getThing", "", "", ""): KNOWN}, ["known.toml:9: not found"]
     part.reading.other_hosts["fonts.example"] = 3
+    part.reading.other_operations["listThings"] = 2
     part.reading.since, part.reading.older, part.reading.undated = 60.0, 4, 5
     whole = Report()
     for full, empty in ((part, whole), (part.reach, whole.reach), (part.reading, whole.reading)):

@@ -82,6 +82,14 @@ def test_all_results_have_the_same_columns_and_no_secret() -> None:
     assert (rows["it is not JSON that can be read; it may be cut off"], rows["fonts.example.com"]) == ("2", "")
 
 
+def test_exchanges_of_other_operations_are_counted() -> None:
+    """With `operations`, as requests to other hosts are."""
+    assert found(judge_batch([line(1)], "telepath", operations=["getCall"])) == {
+        ("judged", ""): 0,
+        ("other_operation", "listTrunks"): 1,
+    }
+
+
 def test_equal_rows_give_equal_results() -> None:
     """The function keeps nothing: neither the order of calls nor earlier ones matter."""
     rows: list[Json] = [line(2, shown=3), "{", line(1)]

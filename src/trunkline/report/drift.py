@@ -102,6 +102,9 @@ def document(found: Drift, patch: Patch | None = None) -> Json:
         "not_exercised": [*found.unasked],
         "skipped": found.reading.skipped,
         "other_hosts": [{"host": host, "count": count} for host, count in found.reading.other_hosts.most_common()],
+        "other_operations": [
+            {"operation": name, "count": count} for name, count in found.reading.other_operations.most_common()
+        ],
         "older": found.reading.older,
         "undated": found.reading.undated,
         "not_judged": [{"place": place, "reason": reason} for place, reason in found.reading.not_judged.items()],

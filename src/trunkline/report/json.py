@@ -71,6 +71,9 @@ def document(report: Report, run: RunInfo) -> Json:
             "judged": [{"file": file, "count": count} for file, count in reading.judged.items()],
             "skipped": reading.skipped,
             "other_hosts": [{"host": host, "count": count} for host, count in reading.other_hosts.most_common()],
+            "other_operations": [
+                {"operation": name, "count": count} for name, count in reading.other_operations.most_common()
+            ],
             "since": None if reading.since is None else shown_time(reading.since),
             "older": reading.older,
             "undated": reading.undated,

@@ -227,6 +227,10 @@ def not_judged(reading: Reading) -> Iterator[Line]:
     if more := hosts[_FEW_PLACES:]:
         requests = plural(sum(count for _, count in more), "request")
         yield row("other host", f"{requests} to {len(more)} more hosts, left out")
+    if reading.other_operations:
+        counted = ", ".join(f"{name} {count}" for name, count in reading.other_operations.most_common())
+        total = plural(reading.other_operations.total(), "exchange")
+        yield row("left out", f"{total} of operations that --operation does not name: {counted}")
     if reading.since is not None:
         older = f"{plural(reading.older, 'older exchange')} left out"
         if reading.undated:

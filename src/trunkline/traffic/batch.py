@@ -48,8 +48,8 @@ def judge_batch(
     rows_of = {reason: place for place, reason in reversed(reading.not_judged.items())}
     reasons["others"] = reading.skipped - reasons.total()
     if unread:
-        reasons[unread] += len(entries) - judged - reading.skipped - reading.other_hosts.total()
-    kinds = {"not_judged": reasons, "other_host": reading.other_hosts}
+        reasons[unread] += len(entries) - judged - reading.skipped - reading.left_out
+    kinds = {"not_judged": reasons, "other_host": reading.other_hosts, "other_operation": reading.other_operations}
     return [
         _row(report, vendor, kind="judged", count=judged),
         *(_finding(report, vendor, finding) for finding in report.findings),

@@ -21,7 +21,7 @@ from trunkline.traffic.addresses import Addresses, OtherHost
 from trunkline.traffic.pieces import name_of
 from trunkline.traffic.recorded import Entry
 from trunkline.traffic.sources import files_of, read_entries
-from trunkline.traffic.validation import completed, nothing_judged, recorded_operation
+from trunkline.traffic.validation import OtherOperation, completed, nothing_judged, recorded_operation
 from trunkline.transport.files import replace_file
 
 
@@ -84,6 +84,9 @@ def _observe(profile: Profile, reading: Reading, entry: Entry, among: tuple[Oper
         profile.learn(found.request)  # also one that is not known: it may have a secret that the answer repeats
         operation = recorded_operation(profile.contract, found, among)
         profile.observe(operation, completed(operation, found), time, place)
+    except OtherOperation as error:
+        reading.other_operations[error.operation_id] += 1
+        return
     except UsageError as error:
         reading.skip(place, str(error))
         return

@@ -118,7 +118,10 @@ def nothing_judged(reading: Reading, vendor: str) -> str:
         older = f"older than --since: {reading.older}" if reading.older else ""
         count = reading.other_hosts.total()
         elsewhere = f"to other hosts: {count} ({hosts}; name yours with --base)" if hosts else ""
-        return f"no exchange is for {vendor}; {', '.join(filter(None, (older, elsewhere)))}"
+        names = ", ".join(reading.other_operations)
+        others = f"of other operations: {reading.other_operations.total()} ({names})" if names else ""
+        named = ", and of an operation that --operation names" if names else ""
+        return f"no exchange is for {vendor}{named}; {', '.join(filter(None, (older, elsewhere, others)))}"
     place, reason = next(iter(reading.not_judged.items()))
     more = f" (and so on, {reading.skipped} in all)" if reading.skipped > 1 else ""
     named = reason if reason.startswith(repr(place)) else f"{place!r} cannot be judged: {reason}"
@@ -188,6 +191,9 @@ class BatchJudge:
             found = _judge(
                 report, recorded_operation(self._contract, exchange, self._among), exchange, rules, place, time
             )
+        except OtherOperation as error:
+            report.reading.other_operations[error.operation_id] += 1
+            return None
         except UsageError as error:
             report.reading.skip(place, str(error))
             return None
@@ -195,13 +201,24 @@ class BatchJudge:
         return found
 
 
+class OtherOperation(UsageError):
+    """The exchange is of an operation, `operation_id`, that the run is not about."""
+
+    def __init__(self, operation_id: str) -> None:
+        super().__init__(f"it is a response of {operation_id}")
+        self.operation_id = operation_id
+
+
 def recorded_operation(
     contract: Contract, exchange: Exchange, among: tuple[Operation, ...] = (), option: str = "--operation"
 ) -> Operation:
-    """The operation of a recorded exchange, inferred if its request is not known. Raises `UsageError` for none."""
+    """The operation of a recorded exchange, inferred if its request is not known.
+
+    Raises `OtherOperation` for one that is not `among` those of the run, and `UsageError` for none.
+    """
     requested = _requested(contract, exchange.request)
     if requested and among and requested not in among:
-        raise UsageError(f"it is a response of {requested.operation_id}")
+        raise OtherOperation(requested.operation_id)
     return requested or infer_operation(contract, exchange, among, option)
 
 
