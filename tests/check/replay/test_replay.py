@@ -234,6 +234,25 @@ def test_a_finding_is_gone_if_what_it_is_about_is_right(
     assert on_a_list(finding, edit).state == state
 
 
+@pytest.mark.parametrize(
+    ("finding", "reason"),
+    [
+        (
+            {"rule": "secret_values_stay_hidden", "at": "body/trunks/0/name", "contract": "c", "seen": "present"},
+            "the secrets of the implementation are not known",
+        ),
+        (
+            {"rule": "headers_follow_http", "at": "header/date", "contract": "c", "seen": "absent"},
+            "the header is that of a server; give its address with --url",
+        ),
+    ],
+)
+def test_a_rule_that_is_not_applied_decides_nothing(finding: Mapping[str, str], reason: str) -> None:
+    """An application alone sends no Date, and only the secrets of the built-in mock are known."""
+    outcome = on_a_list(finding, each())
+    assert (outcome.state, outcome.reason) == (UNKNOWN, reason)
+
+
 def test_what_still_happens_is_told_as_it_is_now() -> None:
     """Of several wrong values at one place it is the one of the report, if that is still there."""
     assert on_a_list(BUSY, each(status="ringing")).now.startswith('"ringing" is not one of ')

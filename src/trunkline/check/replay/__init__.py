@@ -21,6 +21,7 @@ from trunkline.check.rules.refusals import refusal_is_documented
 from trunkline.check.runner import NOT_ALLOWED, Checker
 from trunkline.check.safety import Gate, WriteAccess
 from trunkline.check.stateful.creations import created_identity
+from trunkline.contract.http import FIELDS
 from trunkline.errors import BudgetExhausted, NotOurs, Redirected, UsageError
 from trunkline.exchange import Exchange, Request
 from trunkline.findings import LONGEST_VALUE, Finding, Report, excerpt
@@ -34,7 +35,8 @@ STILL, GONE, UNKNOWN = "still happens", "no longer happens", "not replayed"
 
 _BUG = "; this is a bug in trunkline"
 """The end of a sentence of the gate, which is not true of requests that a file holds."""
-_RULES = {rule.name: rule for rule in (*RULES, secret_values_rule({}))}
+_SECRETS = secret_values_rule({})
+_RULES = {rule.name: rule for rule in (*RULES, _SECRETS)}
 _LAWS = {law.name: law for law in LAWS}
 
 
@@ -159,12 +161,21 @@ class Replay:
 
         Raises `Undecided` if there is none, and the answer does not have what it is about.
         """
+        self._check_applied(finding)
         found = [*self._findings_of_rules(exchange)]
         if again := found_again(finding, found):
             return again
         if finding.requests[-1].status in (None, exchange.response.status):
             check_judged(finding, exchange, found, of_bytes=_RULES[finding.rule].of_bytes)
         return None
+
+    def _check_applied(self, finding: SavedFinding) -> None:
+        """Raise `Undecided` if the rule says nothing of this implementation."""
+        if finding.rule == _SECRETS.name and not self.connection.secret_values:
+            raise Undecided("the secrets of the implementation are not known")
+        field_ = FIELDS.get(finding.at.removeprefix("header/"))
+        if field_ and field_.is_of_server and finding.seen == "absent" and not self.connection.live:
+            raise Undecided("the header is that of a server; give its address with --url")
 
     def _findings_of_rules(self, exchange: Exchange) -> Iterator[Finding]:
         operation = operation_of(self.vendor.contract, exchange)
