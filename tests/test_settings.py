@@ -268,6 +268,7 @@ MISTAKES = {
     "prot = 1": "{file} has an unknown key 'prot'; did you mean port?; docs/configuration.md lists the keys",
     "max-requests = 1": "{file} has an unknown key 'max-requests'; did you mean max_requests?; *",
     "x = 1": "{file} has an unknown key 'x'; docs/configuration.md lists the keys",
+    'tokn = "x"': "{file} has an unknown key 'tokn'; docs/configuration.md lists the keys",
     'port = "1"': "port in {file} is not a whole number from 0 to 65535; write it without quotes",
     "port = true": "port in {file} is not a whole number from 0 to 65535",
     "port = 65536": "port in {file} is not a whole number from 0 to 65535",

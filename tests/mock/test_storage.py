@@ -502,7 +502,7 @@ def test_nothing_is_written_through_a_link(path: Path, ending: str) -> None:
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     """Folders are not made: the name may be wrong."""
-    with pytest.raises(UsageError, match=f"the folder {tmp_path}/no does not exist; make it"):
+    with pytest.raises(UsageError, match=f"the folder {tmp_path}/no does not exist; make it first$"):
         storage.from_file(tmp_path / "no" / "state.db")
     with pytest.raises(UsageError, match="does not exist; name the file that `trunkline serve --state` wrote"):
         storage.from_file(tmp_path / "state.db", create=False)

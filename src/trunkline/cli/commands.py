@@ -22,16 +22,31 @@ from trunkline.settings.sources import Source, configuration, environment, setti
 
 
 class Command(click.Command):
-    """A command whose help ends with an example and the names of the vendors. `ctx.obj` is what the user typed."""
+    """A command whose help ends with an example, and the names of the vendors if it takes one.
+
+    `ctx.obj` is what the user typed.
+    """
+
+    @property
+    def _takes_vendors(self) -> bool:
+        return any(parameter.name in ("vendor", "vendors") for parameter in self.params)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.obj = [*args]
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if isinstance(error, click.NoSuchOption) and error.option_name == "--vendor" and self._takes_vendors:
+                raise click.UsageError("no such option '--vendor': name the vendor alone", ctx) from None
+            error.ctx = error.ctx or ctx  # click's parser does not know it
+            raise
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         vendors = folders.names()
         example = (self.epilog or "").replace("VENDOR", vendors[-1] if vendors else "VENDOR")
-        formatter.write(f"\nExample:\n  {example}\n\nVendors:\n  {', '.join(vendors) or 'there are none'}\n")
+        formatter.write(f"\nExample:\n  {example}\n")
+        if self._takes_vendors:
+            formatter.write(f"\nVendors:\n  {', '.join(vendors) or 'there are none'}\n")
 
 
 def command(name: str, summary: str, text: str, *arguments: click.Argument, example: str) -> Command:

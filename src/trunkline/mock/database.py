@@ -162,9 +162,7 @@ def open_database(path: Path, file_format: FileFormat, *, create: bool = True) -
             # The last process to use the file has just deleted it: try again.
     except FileNotFoundError:
         if create and not path.parent.exists():
-            raise UsageError(
-                f"the folder {path.parent} does not exist; make it, or {file_format.use_another}"
-            ) from None
+            raise UsageError(f"the folder {path.parent} does not exist; make it first") from None
         raise UsageError(f"{path} does not exist; {file_format.use_another}") from None
     except (OSError, ValueError) as error:
         raise UsageError(

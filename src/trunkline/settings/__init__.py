@@ -320,7 +320,7 @@ class Settings:
 
     # which API a proxy stands before
     upstream: str | None = option(
-        BASE, "proxy", "The base address of the API that answers, such as https://api.example.com/v1."
+        BASE, "proxy", "The base address of the API that answers, such as https://api.example.com/v1. It is required."
     )
     upstream_timeout: float = option(
         SECONDS, "proxy", "How long the API may be silent before or within an answer.", 60.0, flag="--timeout"

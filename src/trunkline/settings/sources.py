@@ -194,6 +194,10 @@ def describe_secret(path: object, row: Option, prefix: str = "") -> str:
     return f"{path} holds a secret, {key}, and such a file is easily shared; set {row.variable}{file}"
 
 
+_SECRETS = (SECRET, WEBHOOK)
+"""The types that no file of a project may have."""
+
+
 def _check(path: Path, source: Source) -> None:
     """Raise `UsageError` for the first key that is unknown, secret or without effect, or has a wrong value."""
     for key, value in source.values.items():
@@ -201,9 +205,9 @@ def _check(path: Path, source: Source) -> None:
         if row is None:
             from trunkline.findings import suggestion  # noqa: PLC0415 - only for a mistake
 
-            meant = suggestion(key, OPTIONS)
+            meant = suggestion(key, [name for name, other in OPTIONS.items() if other.type not in _SECRETS])
             raise UsageError(f"{path} has an unknown key {key!r}{meant}; docs/configuration.md lists the keys")
-        if row.type in (SECRET, WEBHOOK):
+        if row.type in _SECRETS:
             raise UsageError(describe_secret(path, row))
         if all(key in COMMAND_LINE_ONLY.get(interface, ()) for interface in row.interfaces):
             raise UsageError(f"{key} in {path} would have no effect; leave it out, and give {row.flag} for each run")
