@@ -199,6 +199,23 @@ class Reach:
         self.unread.update(other.unread)
 
 
+@dataclass(frozen=True, slots=True)
+class NotJudged:
+    """Why something was not judged: a file, an exchange in it or a request at a `place`, or only a number of exchanges.
+
+    `place` is empty for exchanges that passed a proxy.
+    """
+
+    place: str
+    reason: str
+    count: int = 1
+
+    @property
+    def subject(self) -> str:
+        """The place, or the number of exchanges: `3 exchanges`."""
+        return self.place or f"{self.count} exchange{'' if self.count == 1 else 's'}"
+
+
 @dataclass(slots=True)
 class Reading:
     """How much of the traffic was judged, and what was not, and why."""
@@ -219,11 +236,19 @@ class Reading:
     """The number of exchanges that were left out because they are older than `since`."""
     undated: int = 0
     """The number of exchanges that were judged although their time is not known."""
+    unplaced: Counter[str] = field(default_factory=Counter)
+    """The number of exchanges that passed a proxy and were not judged, by reason."""
 
     @property
     def left_out(self) -> int:
         """The number of recorded exchanges that were left out as asked: of other hosts or operations, or too old."""
         return self.other_hosts.total() + self.other_operations.total() + self.older
+
+    @property
+    def unjudged(self) -> list[NotJudged]:
+        """All that is known of what was not judged."""
+        placed = [NotJudged(place, reason) for place, reason in self.not_judged.items()]
+        return placed + [NotJudged("", reason, count) for reason, count in self.unplaced.items()]
 
     def skip(self, place: str, reason: str) -> None:
         """Note that a file, or an exchange in one, is not judged."""
@@ -241,6 +266,7 @@ class Reading:
         for file, count in other.judged.items():
             self.judged[file] = self.judged.get(file, 0) + count
         self.not_judged = dict([*(self.not_judged | other.not_judged).items()][:_MOST_SKIPPED])
+        self.unplaced.update(other.unplaced)
         self.skipped += other.skipped
         for host, count in other.other_hosts.items():
             self.count_other_host(host, count)

@@ -113,7 +113,7 @@ def test_a_proxy_without_findings_ends_with_0() -> None:
         code, out, err = ended(process, signal.SIGTERM)
     assert code == 0, err
     assert "the contract of telepath is kept" in out
-    assert "NOT JUDGED    the contract has no such operation: 1 exchange\n" in out
+    assert "NOT JUDGED    1 exchange: the contract has no such operation, or --operation does not name it\n" in out
 
 
 def test_a_proxy_that_judged_nothing_ends_with_2() -> None:

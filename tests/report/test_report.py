@@ -474,6 +474,7 @@ def test_a_merged_report_has_all_of_its_parts() -> None:
     part.excuses, part.stale = {("ids_stay", "getThing", "", "", ""): KNOWN}, ["known.toml:9: not found"]
     part.reading.other_hosts["fonts.example"] = 3
     part.reading.other_operations["listThings"] = 2
+    part.reading.unplaced["it broke off"] = 1
     part.reading.since, part.reading.older, part.reading.undated = 60.0, 4, 5
     whole = Report()
     for full, empty in ((part, whole), (part.reach, whole.reach), (part.reading, whole.reading)):
@@ -506,6 +507,27 @@ def test_the_times_of_a_merged_finding_are_the_first_and_the_last() -> None:
     assert len(whole.findings) == 101
     assert whole.findings[-1].message.count("counted from here on") == 1
     assert sum(each.count for each in whole.findings) == 455
+
+
+def test_what_has_no_place_is_told_by_its_number() -> None:
+    """The exchanges of a proxy that were not judged are counted by their reason, in each format."""
+    found = Report(reading=Reading(unplaced=Counter({"it broke off": 1, "it is too large": 30}), skipped=31))
+    shown = text(found, RUN)
+    assert "NOT JUDGED    1 exchange: it broke off\nNOT JUDGED    30 exchanges: it is too large\n" in shown
+    assert "more\n" not in shown
+    assert valid(document(found, RUN))["not_judged"] == [
+        {"place": "", "reason": "it broke off", "count": 1},
+        {"place": "", "reason": "it is too large", "count": 30},
+    ]
+    sentences = {
+        "sarif": "30 exchanges were not judged: it is too large",
+        "markdown": "<code>30 exchanges</code> <code>it is too large</code>",
+        "junit": '<skipped message="30 exchanges" />',
+        "html": "<dt>30 exchanges</dt><dd>it is too large</dd>",
+    }
+    for name, sentence in sentences.items():
+        assert sentence in FORMATS[name](found, RUN)
+    assert "1 exchange was not judged: it broke off" in FORMATS["sarif"](found, RUN)
 
 
 def test_other_hosts_are_counted() -> None:

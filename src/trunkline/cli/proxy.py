@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
@@ -16,7 +17,6 @@ from trunkline.findings import Excuse, Grade, Identity, Report
 from trunkline.mock import loader
 from trunkline.report import FORMATS
 from trunkline.report.run import RunInfo
-from trunkline.report.text import plural
 from trunkline.settings import Settings
 from trunkline.traffic.proxied import ProxyJudge, Upstreams
 from trunkline.transport import access, server
@@ -160,9 +160,8 @@ def _count(metrics: Metrics, _: RawExchange, verdict: Verdict | None) -> None:
 def _completed(report: Report, judge: _JudgeProcess, metrics: Metrics) -> Report:
     """The report with what only the proxy knows."""
     report.requests = metrics.requests
-    unjudged = {reason: count for reason, count in metrics.unjudged.items() if count}
-    report.reading.skipped = len(unjudged)
-    report.reading.not_judged = {REASONS[reason]: plural(count, "exchange") for reason, count in unjudged.items()}
+    unplaced = Counter({REASONS[reason]: count for reason, count in metrics.unjudged.items() if count})
+    report.reading.unplaced, report.reading.skipped = unplaced, unplaced.total()
     if judge.lost:
         report.stopped = "judging was interrupted, and what it had found before is only in the log"
     elif not report.exercised:

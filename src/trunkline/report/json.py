@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import trunkline
 from trunkline.exchange import Json
@@ -77,7 +78,7 @@ def document(report: Report, run: RunInfo) -> Json:
             "since": None if reading.since is None else shown_time(reading.since),
             "older": reading.older,
             "undated": reading.undated,
-            "not_judged": [{"place": place, "reason": reason} for place, reason in reading.not_judged.items()],
+            "not_judged": [asdict(found) for found in reading.unjudged],
         },
     )
     for member, finding in zip(value["findings"], report.findings, strict=True):

@@ -99,9 +99,10 @@ def _run_cases(report: Report, run: RunInfo) -> Iterator[ET.Element]:
     summary = "\n".join(plain(line) for line in summary_lines(report, run))
     ET.SubElement(case, "system-out").text = summary
     yield case
-    for place, reason in report.reading.not_judged.items():
-        case = ET.Element("testcase", name=printable(report.redact(place)))
+    for found in report.reading.unjudged:
+        name, message = (found.place, found.reason) if found.place else (found.reason, found.subject)
+        case = ET.Element("testcase", name=printable(report.redact(name)))
         # A file of which no exchange was judged has no verdict.
-        unread = report.reading.judged.get(place) == 0
-        ET.SubElement(case, "error" if unread else "skipped", message=printable(report.redact(reason)))
+        unread = report.reading.judged.get(found.place) == 0
+        ET.SubElement(case, "error" if unread else "skipped", message=printable(report.redact(message)))
         yield case

@@ -83,7 +83,7 @@ def _lists(report: Report) -> Iterator[str]:
     lines = [(titles.LEFT_BEHIND, line, "") for line in report.leftovers]
     lines += [(titles.STALE, line, "") for line in report.stale]
     lines += [(titles.NOT_IMPLEMENTED, name, reason) for name, reason in sorted(report.not_implemented.items())]
-    lines += [(titles.NOT_JUDGED, place, reason) for place, reason in report.reading.not_judged.items()]
+    lines += [(titles.NOT_JUDGED, found.subject, found.reason) for found in report.reading.unjudged]
     lines += [(titles.NOT_EXERCISED, name, reason) for name, reason in report.unasked.items()]
     lines += [(titles.NOT_EXERCISED, f"{name}: {', '.join(all_)}", reason) for (name, reason), all_ in checks.items()]
     for title, name, reason in lines:

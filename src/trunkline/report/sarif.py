@@ -163,7 +163,10 @@ def _fingerprints(finding: Finding, report: Report, run: RunInfo, *, is_first: b
 def _notifications(report: Report) -> Iterator[Json]:
     """The reason why the run ended early, and what was not judged, exercised or deleted."""
     texts = [("error", report.stopped)] if report.stopped else []
-    texts += [("warning", f"{place} was not judged: {reason}") for place, reason in report.reading.not_judged.items()]
+    texts += [
+        ("warning", f"{found.subject} {'was' if found.count == 1 else 'were'} not judged: {found.reason}")
+        for found in report.reading.unjudged
+    ]
     texts += [("note", f"stale: {line}") for line in report.stale]
     texts += [("warning", f"left behind: {line}") for line in report.leftovers]
     texts += [("note", f"{name}: not implemented ({why})") for name, why in report.not_implemented.items()]

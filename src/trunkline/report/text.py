@@ -217,16 +217,18 @@ def row(title: str, text: str, style: str = "") -> Line:
 
 def not_judged(reading: Reading) -> Iterator[Line]:
     """One row for each file, or exchange in it, that was not judged; beyond a few, only their number."""
-    for place, reason in [*reading.not_judged.items()][:_FEW_PLACES]:
-        yield row(titles.NOT_JUDGED, f"{place}: {reason}", MISSING)
-    if reading.skipped > _FEW_PLACES:
-        yield row(titles.NOT_JUDGED, f"{reading.skipped - _FEW_PLACES} more", MISSING)
+    shown = reading.unjudged[:_FEW_PLACES]
+    for found in shown:
+        yield row(titles.NOT_JUDGED, f"{found.subject}: {found.reason}", MISSING)
+    more = reading.skipped - sum(found.count for found in shown)
+    if more > 0 and reading.skipped > _FEW_PLACES:
+        yield row(titles.NOT_JUDGED, f"{more} more", MISSING)
     hosts = reading.other_hosts.most_common()
     for host, count in hosts[:_FEW_PLACES]:
         yield row("other host", f"{plural(count, 'request')} to {host}, left out")
-    if more := hosts[_FEW_PLACES:]:
-        requests = plural(sum(count for _, count in more), "request")
-        yield row("other host", f"{requests} to {len(more)} more hosts, left out")
+    if others := hosts[_FEW_PLACES:]:
+        requests = plural(sum(count for _, count in others), "request")
+        yield row("other host", f"{requests} to {len(others)} more hosts, left out")
     if reading.other_operations:
         counted = ", ".join(f"{name} {count}" for name, count in reading.other_operations.most_common())
         total = plural(reading.other_operations.total(), "exchange")

@@ -13,7 +13,7 @@ REASONS = {
     BROKEN_OFF: "the answer broke off or came before the whole request, or the client left",
     UNANSWERED: "the API gave no answer",
     FAILED: "judging failed",
-    NO_OPERATION: "the contract has no such operation",
+    NO_OPERATION: "the contract has no such operation, or --operation does not name it",
     UNJUDGEABLE: "a redirection, or a body that cannot be decoded or is beyond the limits of trunkline",
 }
 """Why an exchange is not judged."""
