@@ -1130,6 +1130,7 @@ def test_a_live_request_without_its_credential_ends_with_2(
     for more, why in (
         ((), answers),
         (out_of_range, answers),
+        (("--token", "another", *out_of_range), refuses),
         (("--token", "1|another"), refuses),
     ):
         code, out, err = run(*arguments, *more)

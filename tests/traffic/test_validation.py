@@ -409,6 +409,21 @@ def test_a_recording_without_exchanges_is_refused(vendor: Vendor, tmp_path: Path
         validate_files(vendor, [str(tmp_path)])
 
 
+def test_a_401_to_an_invalid_request_is_no_finding() -> None:
+    """Only the API knows whether the credential is valid, and no page says that the parameters come first."""
+    telepath = loader.load("telepath")
+    request = Request("GET", "/trunks", "limit=101", (("authorization", "Bearer an_expired_one"),))
+    refused = mock.from_vendor(telepath)(request)
+    report = validate(telepath, Exchange(request, refused))
+    assert (refused.status, report.findings) == (401, ())
+    name = "refusal_is_documented"
+    assert report.exercised["listTrunks", name] == "the credential may be what is refused"
+    for request_, status in ((replace(request, headers=()), 403), (request, 400)):
+        other = validate(telepath, Exchange(request_, replace(refused, status=status)))
+        assert {finding.rule for finding in other.findings} == {name}
+        assert other.exercised["listTrunks", name] == ""
+
+
 def test_a_redirect_is_not_judged(vendor: Vendor) -> None:
     """Nor is a 304, which a browser records: the contract lists neither, and the API did nothing wrong."""
     for operation in vendor.contract.operations:

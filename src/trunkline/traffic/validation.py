@@ -9,6 +9,7 @@ from typing import NamedTuple
 from trunkline.check import reach
 from trunkline.check.rules import RULES, Rule, judge, readable, rules_of_a_run
 from trunkline.check.rules.applied import note_applied
+from trunkline.check.rules.refusals import may_refuse_credential, refusal_is_documented
 from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import operations_named
 from trunkline.errors import UsageError
@@ -267,6 +268,10 @@ def judge_recorded(
     Raises `UsageError` for a redirection, and for a body beyond the limits of trunkline, which cannot be judged.
     """
     exchange = readable(completed(operation, exchange))
+    if may_refuse_credential(operation, exchange):
+        key = operation.operation_id, refusal_is_documented.name
+        report.exercised.setdefault(key, "the credential may be what is refused")
+        rules = tuple(rule for rule in rules if rule is not refusal_is_documented)
     note_applied(report.exercised, operation, exchange, rules)
     if exchange.request.method == operation.method:
         reach.count(report, operation, exchange)

@@ -104,6 +104,14 @@ def refusal_is_documented(operation: Operation, exchange: Exchange) -> Iterator[
             yield from judge_refusal(operation, exchange, reasons)
 
 
+def may_refuse_credential(operation: Operation, exchange: Exchange) -> bool:
+    """Whether a request that must be refused may be refused for its credential, if nobody knows that it is valid."""
+    if exchange.response.status not in (401, 403) or not operation.secured:
+        return False
+    reasons = reasons_to_refuse(operation.contract, exchange.request)
+    return bool(reasons) and not any(reason.cause.startswith("credentials_") for reason in reasons)
+
+
 def judge_refusal(operation: Operation, exchange: Exchange, causes: tuple[Refusal, ...]) -> Iterator[Finding]:
     """Findings unless status and error code are each those of one of the causes.
 
