@@ -9,8 +9,9 @@ from trunkline.errors import UsageError
 from trunkline.exchange import Headers, Json, Response
 from trunkline.traffic.addresses import Addresses
 from trunkline.traffic.messages import check_weight, content_length
-from trunkline.traffic.pieces import ADVICE
 from trunkline.traffic.recorded import Entry, Recorded, bytes_of, has_content, pairs, read_entry, text_of, time_of
+
+_ADVICE = "record it again with vcrpy, Betamax or VCR, or save it as JSON"
 
 
 def read_har_entry(entry: Json) -> Recorded:
@@ -49,7 +50,7 @@ def read_cassette(data: bytes, name: str, addresses: Addresses) -> Iterator[Entr
     try:
         value, lines = plain_yaml.load_with_lines(data)
     except UsageError as error:
-        raise UsageError(f"it looks like a cassette, but {error}; {ADVICE}") from None
+        raise UsageError(f"it looks like a cassette, but {error}; {_ADVICE}") from None
     for key in ("interactions", "http_interactions"):
         found = value.get(key) if isinstance(value, dict) else None
         if isinstance(found, list):
@@ -57,7 +58,7 @@ def read_cassette(data: bytes, name: str, addresses: Addresses) -> Iterator[Entr
                 place = f"{name}:{line} (#/{key}/{index})"
                 yield read_entry(interaction, place, read_interaction, addresses)
             return
-    raise UsageError(f"it looks like a cassette, but holds no list of interactions; {ADVICE}")
+    raise UsageError(f"it looks like a cassette, but holds no list of interactions; {_ADVICE}")
 
 
 def _fields(message: Json) -> Headers:

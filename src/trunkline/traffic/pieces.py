@@ -27,6 +27,13 @@ _BEGINNINGS = {
 }
 """The formats of whole files, by their first `_BEGINNING` bytes."""
 ADVICE = "save the response with curl -i -o FILE"
+_PACKED = {
+    b"PK\x03\x04": "it is a zip archive; unpack it, and name the recording in it",
+    b"\x28\xb5\x2f\xfd": "it is compressed with zstd; decompress it",
+    b"\xfd7zXZ": "it is compressed with xz; decompress it",
+    b"BZh": "it is compressed with bzip2; decompress it",
+}
+"""What is wrong with a file that begins so, and what to do."""
 
 
 class Piece(NamedTuple):
@@ -80,9 +87,11 @@ def _pieces(file: str) -> Iterator[Piece | Entry]:
 
 def _split(stream: Stream, beginning: bytes, name: str) -> Iterator[Piece | Entry]:
     if 0 in beginning[:2] or beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UsageError(f"it is UTF-16, as some shells save what they redirect; {ADVICE}")
+        raise UsageError("it is UTF-16, as some shells save what they redirect; save it as UTF-8")
+    if packed := next((sentence for magic, sentence in _PACKED.items() if beginning.startswith(magic)), ""):
+        raise UsageError(packed)
     if beginning.startswith(_GZIP):
-        raise UsageError(f"it is compressed with gzip twice; decompress it once, or {ADVICE}")
+        raise UsageError("it is compressed with gzip twice; decompress it once")
     text = beginning.removeprefix(_BOM)
     start = len(beginning) - len(text)
     stream.skip_bytes(start)

@@ -34,7 +34,7 @@ def files_of(source: str) -> list[str]:
     paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
     found = [str(path) for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
     if not found:
-        raise UsageError(f"{source!r} is a folder without files; {ADVICE}")
+        raise UsageError(f"{source!r} is a folder without files; name one with recordings")
     return found
 
 
@@ -77,8 +77,11 @@ def _lone_body(data: bytes, place: str, _: Addresses) -> Iterator[Entry]:
     except TooComplex as error:
         raise UsageError(str(error)) from None
     except NotJSON as error:
-        why = str(error) if CUT_OFF in str(error) else f"it is neither the output of curl -i nor JSON ({error})"
-        raise UsageError(f"{why}; {ADVICE}") from None
+        if CUT_OFF in str(error):
+            raise UsageError(f"{error}; record it again") from None
+        if data.lstrip()[:1] in (b"{", b"["):
+            raise UsageError(f"it is not JSON ({error}); record it again") from None
+        raise UsageError(f"it is neither the output of curl -i nor JSON ({error}); {ADVICE}") from None
     yield Entry(place, None, Exchange(UNKNOWN, body, BODY))
 
 
