@@ -131,8 +131,7 @@ def _run(
     screen: terminal.Screen,
 ) -> BaseException | None:
     """Check, and show the findings and the progress. Returns the exception that ended the run, to be raised later."""
-    note = f" (serve it at {connection.base} to use its curl lines)" if settings.app else ""
-    screen.progress(f"checking {vendor.name} at {connection.name}{note}, seed {run.seed}")
+    screen.progress(f"checking {vendor.name} at {output.asked_place(connection)}, seed {run.seed}")
     progress = _progress(report, run, screen, findings=settings.format == "text")
     options = WriteOptions(**settings.only(WRITING))
     error: BaseException | None = None

@@ -21,11 +21,19 @@ if TYPE_CHECKING:
     from trunkline.exchange import Json
     from trunkline.findings import Report
     from trunkline.report.run import RunInfo
+    from trunkline.transport.connect import Connection
 
 SUCCESS, FINDINGS, ERROR, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 """The exit codes."""
 
 WAITING = "answered 429: waiting {:.3g} s before asking again"
+
+
+def asked_place(connection: Connection) -> str:
+    """The name of an implementation, and for an application the address that its curl commands have."""
+    is_in_process = not (connection.live or connection.built_in)
+    note = f" (serve it at {connection.base} to use its curl lines)" if is_in_process else ""
+    return f"{connection.name}{note}"
 
 
 def with_reports(settings: Settings, sources: Iterable[str] = ()) -> Settings:

@@ -97,7 +97,7 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...], repor
         waiting=lambda _, seconds: progress(output.WAITING.format(seconds)),
     )
     request = read_request(operation, dict(settings.param), connection.credential, known=connection.parameters)
-    progress(f"asking {vendor.name} at {connection.name}")
+    progress(f"asking {vendor.name} at {output.asked_place(connection)}")
     with redacting_errors(redactor(connection.secrets)):
         exchange = Exchange(request, connection.target(request))
         if connection.live:
