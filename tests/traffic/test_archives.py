@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from trunkline.exchange import Exchange, Json
 from trunkline.mock import loader
 from trunkline.report import FORMATS
 from trunkline.report.run import RunInfo
-from trunkline.traffic import WHOLE
+from trunkline.traffic import WHOLE, archives
 from trunkline.traffic.recorded import Entry
+from trunkline.traffic.sources import read_entries
 from trunkline.traffic.validation import validate_files
 
 TELEPATH = loader.load("telepath").contract
@@ -267,3 +269,41 @@ def test_firefox_leaves_bodies_out_with_a_comment() -> None:
     entry = {**FIREFOX, "response": {**FIREFOX["response"], "content": content}}
     [(_, _, found)] = entries({"log": {"entries": [entry]}})
     assert str(found) == "it has no body; save the HAR with content"
+
+
+def attached(folder: Path, name: str, body: str = PAGE) -> Exchange | UsageError:
+    """The exchange of a HAR file whose body is in another file, both saved in a folder."""
+    file = folder / "a.har"
+    file.write_text(json.dumps(har(None, size=len(body), _file=name)), "utf-8")
+    [(_, _, found)] = read_entries(str(file), TELEPATH)
+    return found
+
+
+def test_an_attached_body_is_read(tmp_path: Path) -> None:
+    """Playwright saves it beside the HAR file, under its hash."""
+    name = f"{hashlib.sha1(PAGE.encode(), usedforsecurity=False).hexdigest()}.json"
+    (tmp_path / name).write_text(PAGE)
+    found = attached(tmp_path, name)
+    assert isinstance(found, Exchange)
+    assert found.response.body == PAGE.encode()
+
+
+EMBED = 'record the HAR with content: "embed"'
+NO_HASH = f"its body is in another file, whose name is not a hash of it; {EMBED}"
+
+
+@pytest.mark.parametrize("name", ["secrets.json", "/etc/passwd", f"../{'0' * 40}.json", f"{'0' * 40}.json/x", None, 7])
+def test_no_other_file_is_read(tmp_path: Path, name: Any) -> None:
+    """A HAR file could name any, also one outside its folder."""
+    (tmp_path / "secrets.json").write_text(PAGE)
+    assert str(attached(tmp_path, name)) == NO_HASH
+
+
+def test_an_attached_body_is_as_it_was_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there, it has its hash, and it is no longer than an entry may be."""
+    name = f"{'0' * 40}.json"
+    assert str(attached(tmp_path, name)) == f"its body is in {name}, which is not beside the HAR file; {EMBED}"
+    (tmp_path / name).write_text(PAGE)
+    assert str(attached(tmp_path, name)) == f"its body, in {name}, was changed after it was saved; {EMBED}"
+    monkeypatch.setattr(archives, "LONGEST_ENTRY", 9)
+    assert str(attached(tmp_path, name)) == f"its body, in {name}, is more than 9 bytes long"

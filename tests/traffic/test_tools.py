@@ -225,8 +225,9 @@ def har_shows(file: Path, url: str, count: int) -> None:
 
 
 @pytest.mark.slow
-def test_chromium(tmp_path: Path, url: str) -> None:
-    """The HAR file that Playwright records of Chromium."""
+@pytest.mark.parametrize("content", ["embed", "attach"])
+def test_chromium(tmp_path: Path, url: str, content: str) -> None:
+    """The HAR file that Playwright records of Chromium, with the bodies in it or beside it."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not chromium:
         pytest.skip("there is no Chromium on the PATH; on Debian: apt-get install chromium")
@@ -235,7 +236,7 @@ def test_chromium(tmp_path: Path, url: str) -> None:
     options = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=options)
-        context = browser.new_context(record_har_path=str(file), extra_http_headers=HEADERS)
+        context = browser.new_context(record_har_path=str(file), record_har_content=content, extra_http_headers=HEADERS)
         page = context.new_page()
         page.goto(f"{url}?{QUERIES[0]}")
         sent = "{method: 'POST', body, headers: {'content-type': 'application/json'}}"

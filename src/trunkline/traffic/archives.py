@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import re
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 from trunkline.errors import UsageError
 from trunkline.exchange import Headers, Json, Response
 from trunkline.traffic.addresses import Addresses
 from trunkline.traffic.messages import check_weight, content_length
+from trunkline.traffic.pieces import LONGEST_ENTRY
 from trunkline.traffic.recorded import Entry, Recorded, bytes_of, has_content, pairs, read_entry, text_of, time_of
+from trunkline.transport.files import open_source
 
+_ATTACHED = re.compile(r"[0-9a-f]{40}\.[0-9A-Za-z]{1,16}")
+_EMBED = 'record the HAR with content: "embed"'
 _ADVICE = "record it again with vcrpy, Betamax or VCR, or save it as JSON"
 
 
-def read_har_entry(entry: Json) -> Recorded:
+def read_har(data: bytes, place: str, addresses: Addresses) -> Iterator[Entry]:
+    """The entry of a HAR file, whose name is in the place: `session.har:120 (#/log/entries/3)`."""
+    folder = Path(place.rpartition(":")[0]).parent
+    yield read_entry(data, place, partial(_read_har_entry, folder), addresses)
+
+
+def _read_har_entry(folder: Path, entry: Json) -> Recorded:
     """The parts of an entry of HAR 1.2. Its bodies are decoded, its headers are as they were sent."""
     request, response = entry["request"], entry["response"]
     method, status = text_of(request["method"]), int(response["status"])
@@ -25,12 +39,34 @@ def read_har_entry(entry: Json) -> Recorded:
         pairs((field["name"], field["value"]) for field in message["headers"]) for message in (request, response)
     )
     sizes = (content.get("size", 0), response.get("bodySize", 0), content_length(received) or 0)
-    if text is None and max(sizes) > 0 and has_content(method, status):
+    if text is None and "_file" in content:
+        body = _attached(folder, content["_file"])
+    elif text is None and max(sizes) > 0 and has_content(method, status):
         raise UsageError("it has no body; save the HAR with content")
     posted = bytes_of((request.get("postData") or {}).get("text"))
     time = time_of(entry.get("startedDateTime"), received)
     answer, complete = Response(status, received, body), entry.get("_complete") is True
     return Recorded(method, text_of(request["url"]), sent, posted, answer, time, complete)
+
+
+def _attached(folder: Path, name: Json) -> bytes:
+    """The body that Playwright saves beside a HAR file, under a name that has the hash of the body.
+
+    No other file is read, not even in this folder: it could be any file, with secrets that a report would show. Raises
+    `UsageError` for one that is missing, or is not as it was saved.
+    """
+    if not isinstance(name, str) or not _ATTACHED.fullmatch(name):
+        raise UsageError(f"its body is in another file, whose name is not a hash of it; {_EMBED}")
+    try:
+        with open_source(str(folder / name)) as stream:
+            body = stream.read(LONGEST_ENTRY + 1)
+    except UsageError:
+        raise UsageError(f"its body is in {name}, which is not beside the HAR file; {_EMBED}") from None
+    if len(body) > LONGEST_ENTRY:
+        raise UsageError(f"its body, in {name}, is more than {LONGEST_ENTRY} bytes long")
+    if hashlib.sha1(body, usedforsecurity=False).hexdigest() != name[:40]:
+        raise UsageError(f"its body, in {name}, was changed after it was saved; {_EMBED}")
+    return body
 
 
 def read_interaction(interaction: Json) -> Recorded:

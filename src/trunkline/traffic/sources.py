@@ -12,7 +12,7 @@ from trunkline.errors import UsageError
 from trunkline.exchange import CUT_OFF, Exchange, Json, NotJSON, Response, TooComplex
 from trunkline.traffic import BODY, UNKNOWN
 from trunkline.traffic.addresses import Addresses
-from trunkline.traffic.archives import read_cassette, read_har_entry, read_interaction
+from trunkline.traffic.archives import read_cassette, read_har, read_interaction
 from trunkline.traffic.curl import read_curl
 from trunkline.traffic.messages import check_weight
 from trunkline.traffic.ndjson import read_line
@@ -101,7 +101,7 @@ READERS: Mapping[str, Callable[[bytes, str, Addresses], Iterable[Entry]]] = {
     "curl": _responses,
     "body": _lone_body,
     "yaml": read_cassette,
-    "har": partial(_one, read_har_entry),
+    "har": read_har,
     "cassette": partial(_one, read_interaction),
     "ndjson": read_line,
     "schemathesis": read_event,
