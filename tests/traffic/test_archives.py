@@ -286,6 +286,7 @@ def test_an_attached_body_is_read(tmp_path: Path) -> None:
     found = attached(tmp_path, name)
     assert isinstance(found, Exchange)
     assert found.response.body == PAGE.encode()
+    assert validate_files(loader.load("telepath"), [str(tmp_path)]).reading.judged == {str(tmp_path / "a.har"): 1}
 
 
 EMBED = 'record the HAR with content: "embed"'

@@ -17,7 +17,8 @@ from trunkline.traffic.pieces import LONGEST_ENTRY
 from trunkline.traffic.recorded import Entry, Recorded, bytes_of, has_content, pairs, read_entry, text_of, time_of
 from trunkline.transport.files import open_source
 
-_ATTACHED = re.compile(r"[0-9a-f]{40}\.[0-9A-Za-z]{1,16}")
+ATTACHED = re.compile(r"[0-9a-f]{40}\.[0-9A-Za-z]{1,16}")
+"""The name of a file with a body that Playwright saves beside a HAR file: the hash of the body."""
 _EMBED = 'record the HAR with content: "embed"'
 _ADVICE = "record it again with vcrpy, Betamax or VCR, or save it as JSON"
 
@@ -55,7 +56,7 @@ def _attached(folder: Path, name: Json) -> bytes:
     No other file is read, not even in this folder: it could be any file, with secrets that a report would show. Raises
     `UsageError` for one that is missing, or is not as it was saved.
     """
-    if not isinstance(name, str) or not _ATTACHED.fullmatch(name):
+    if not isinstance(name, str) or not ATTACHED.fullmatch(name):
         raise UsageError(f"its body is in another file, whose name is not a hash of it; {_EMBED}")
     try:
         with open_source(str(folder / name)) as stream:

@@ -12,7 +12,7 @@ from trunkline.errors import UsageError
 from trunkline.exchange import CUT_OFF, Exchange, Json, NotJSON, Response, TooComplex
 from trunkline.traffic import BODY, UNKNOWN
 from trunkline.traffic.addresses import Addresses
-from trunkline.traffic.archives import read_cassette, read_har, read_interaction
+from trunkline.traffic.archives import ATTACHED, read_cassette, read_har, read_interaction
 from trunkline.traffic.curl import read_curl
 from trunkline.traffic.messages import check_weight
 from trunkline.traffic.ndjson import read_line
@@ -27,12 +27,21 @@ _LEAST_BYTES = 1024
 
 
 def files_of(source: str) -> list[str]:
-    """The file itself, or every file in a folder and those below it, except hidden ones."""
+    """The file itself, or every file in a folder and those below it.
+
+    Hidden files are left out, and so are bodies beside a HAR file, which are read with it.
+    """
     folder = Path(source)
     if source in {"", "-"} or not folder.is_dir():
         return [source]
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    found = [str(path) for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    archives = {path.parent for path in paths if ".har" in path.suffixes}
+    found = [
+        str(path)
+        for path in paths
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not (path.parent in archives and ATTACHED.fullmatch(path.name))
+    ]
     if not found:
         raise UsageError(f"{source!r} is a folder without files; name one with recordings")
     return found
