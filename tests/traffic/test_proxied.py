@@ -26,7 +26,7 @@ from trunkline.exchange import Json, Request, Response
 from trunkline.findings import Report
 from trunkline.mock.loader import Vendor
 from trunkline.report import FORMATS
-from trunkline.report.run import RunInfo
+from trunkline.report.run import RunInfo, curl_command
 from trunkline.traffic.proxied import ProxyJudge, Upstreams
 from trunkline.traffic.record_file import RecordFile
 from trunkline.traffic.validation import validate_files
@@ -259,6 +259,22 @@ def test_an_upstream_behind_another_path_is_judged() -> None:
         verdict = judge.judge(seen(request, mock.from_vendor(vendor)(request), base="/gateway"))
     assert verdict.reason == ""
     assert ("listCalls", 200) in judge.report().reach.statuses or ("listTrunks", 200) in judge.report().reach.statuses
+
+
+@pytest.mark.parametrize("base", ["", "/v1"])
+def test_a_command_has_the_address_of_the_upstream(base: str) -> None:
+    """With the base path of the vendor, whether or not the upstream was named with it; writes have no command."""
+    root = "https://upstream.example"
+    judge, run = ProxyJudge("telepath", f"{root}{base}", None, "customary"), RunInfo("telepath", f"{root}{base}")
+    for method in ("GET", "POST"):
+        request = Request(method, "/trunks", headers=bearer("sk_live_0123456789"))
+        judge.judge(seen(request, Response(200, (), b"{}"), root=root, base="/v1"))
+    report = judge.report()
+    commands = {found.operation: curl_command(found, report, run) for found in report.findings}
+    assert commands == {
+        "listTrunks": f"curl -sSig --path-as-is -H \"authorization: Bearer $TRUNKLINE_TOKEN\" '{root}/v1/trunks'",
+        "createTrunk": "",
+    }
 
 
 def test_only_the_named_operations_are_judged() -> None:

@@ -41,11 +41,11 @@ class Addresses:
     """The addresses of a vendor's API: those below the `bases`, or without any all that look like it.
 
     Those are the host of the contract, the machine itself below the base path of the contract, and any other host where
-    the path below that base path is one of the contract.
+    the path below that base path is one of the contract. `trusted` says that the user has named the host of each.
     """
 
-    def __init__(self, contract: Contract, bases: Sequence[str] = ()) -> None:
-        self.contract = contract
+    def __init__(self, contract: Contract, bases: Sequence[str] = (), *, trusted: bool = False) -> None:
+        self.contract, self._trusted = contract, trusted or bool(bases)
         self._bases = [*map(_base, bases)]
 
     def path_of(self, method: str, url: str) -> tuple[str, str]:
@@ -74,11 +74,11 @@ class Addresses:
     def base_of(self, url: str, path: str) -> str:
         """The address below which a request to `path` was sent: `https://api.example.com/v1`.
 
-        Empty unless it is one of the `bases`, or of the contract's host or this machine: a report sends a credential
-        there, and whoever writes a recording does not choose who gets it.
+        Empty unless it is trusted, one of the `bases`, or of the contract's host or this machine: a report sends a
+        credential there, and whoever writes a recording does not choose who gets it.
         """
         address = urlsplit(url)
-        known = self._bases or address.hostname == self.contract.host or is_loopback(address.hostname or "")
+        known = self._trusted or address.hostname == self.contract.host or is_loopback(address.hostname or "")
         if not known or address.scheme not in PORTS or "@" in address.netloc:
             return ""
         return f"{address.scheme}://{address.netloc}{address.path.removesuffix(path)}"

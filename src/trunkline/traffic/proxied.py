@@ -49,7 +49,7 @@ class Upstreams:
 
     def __init__(self, contract: Contract, base: str) -> None:
         self._contract = contract
-        self._addresses = Addresses(contract, (base,)), Addresses(contract)
+        self._addresses = Addresses(contract, (base,)), Addresses(contract, trusted=True)
 
     def addresses_of(self, method: str, url: str) -> Addresses:
         """Those to which a request belongs. Raises `NoOperation` for none."""
