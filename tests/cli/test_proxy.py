@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -225,6 +226,18 @@ def test_a_judge_that_ends_is_replaced(
     assert ("the record x.har ends here" in caplog.text) is (record == "x.har")
     report = proxy._completed(judge.report(), judge, Metrics())
     assert report.stopped == "judging was interrupted, and what it had found before is only in the log"
+
+
+def test_a_judge_that_does_not_go_on_is_killed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy ends nevertheless, without what was found, and begins no other one."""
+    judge = proxy._JudgeProcess(Settings(upstream="http://x/v1"), "telepath", "http://x/v1", {})
+    os.kill(judge._worker.pid, signal.SIGSTOP)
+    seen = RawExchange(0.0, 0.0, "GET", "http://x/v1/trunks", (), b"", 200, (), b"")
+    with judge, judge.ending(0.1):
+        with pytest.raises(WorkerEnded):
+            judge([seen])
+        monkeypatch.setattr(proxy, "Worker", None)
+        assert (judge.report().exercised, judge.lost) == ({}, 2)
 
 
 def test_a_proxy_before_itself_is_refused(capfd: pytest.CaptureFixture[str]) -> None:

@@ -668,6 +668,22 @@ def test_a_test_that_would_reach_a_real_host_fails(run: Run) -> None:
 
 
 @pytest.mark.slow
+def test_a_test_that_asks_for_its_mock_late_is_guarded(run: Run) -> None:
+    """It fails by itself, although the first mock of the run is made within it, and its client swallows the error."""
+    result = run(
+        """
+        def test_one(request):
+            request.getfixturevalue("telepath")
+            try:
+                requests.get(URL, timeout=5)
+            except requests.RequestException:
+                pass
+        """
+    )
+    result.assert_outcomes(failed=1)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("ini", [False, True], ids=["option", "ini"])
 def test_one_line_switches_the_guard_off(ini: bool, run: Run, pytester: pytest.Pytester) -> None:
     """On the command line or in pytest's file. A vendor whose host is intercepted stays so."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import http.client
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -529,6 +531,62 @@ def test_clients_that_leave_let_no_connection_open() -> None:
                     assert client.recv(1)
         proxy.judged(after=30)
         assert proxy.app.connections.pool.connections == []
+
+
+def test_a_client_that_leaves_as_a_connection_is_made_leaves_none_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection whose request is cancelled between making and using it would be kept by httpcore for ever."""
+    made = threading.Event()
+    send = httpcore.AsyncHTTP11Connection.handle_async_request
+
+    async def late(connection: httpcore.AsyncHTTP11Connection, request: httpcore.Request) -> httpcore.Response:
+        made.set()
+        await asyncio.sleep(5)
+        return await send(connection, request)
+
+    monkeypatch.setattr(httpcore.AsyncHTTP11Connection, "handle_async_request", late)
+    with scripted(OK) as upstream, proxied(upstream.base) as proxy:
+        with proxy.client():
+            assert made.wait(5)
+        proxy.judged(after=1)
+        assert [connection.is_closed() for connection in proxy.app.connections.pool.connections] in ([], [True])
+
+
+GET = b"GET /v1/trunks HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "sent"),
+    [
+        (b"", [b"POST /v1/trunks HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n", b"x" * 100_000]),
+        (b"", [GET + GET]),
+        (OK, [GET + GET]),
+        (OK.replace(b"\r\n", b"\r\nConnection: close\r\n", 1), [GET + GET]),
+    ],
+    ids=["after a large body", "within the first of two", "within the second", "the same on a new connection"],
+)
+def test_a_client_that_leaves_is_noticed(first: bytes, sent: list[bytes]) -> None:
+    """Also while the server does not read from it, and in each request on its connection."""
+    asked, gone = threading.Semaphore(0), threading.Event()
+    answers = [first] if first else []
+
+    def script(connection: socket.socket) -> None:
+        while upstream.receive(connection):
+            asked.release()
+            if answers:
+                connection.sendall(answers.pop())
+                if b"close" in first:
+                    return
+        gone.set()
+
+    with scripted(script) as upstream, proxied(upstream.base) as proxy:
+        with proxy.client(sent[0]) as client:
+            for part in sent[1:]:
+                time.sleep(0.02)
+                client.sendall(part)
+            for _ in range(2 if first else 1):
+                assert asked.acquire(timeout=5)
+            time.sleep(0.02)
+        assert gone.wait(2)
 
 
 # --- judging ----------------------------------------------------------------------------------------------------------

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import partial
+from threading import Timer
 
 from trunkline.cli import output
 from trunkline.cli.listening import announce, certificates, logged
@@ -34,6 +36,8 @@ _MOST_JUDGING = 30.0
 """The seconds of the processor that judging may take, for the exchanges that are judged together."""
 _CLOSING_TIMEOUT = 10.0
 """The seconds that judging has to come to its end."""
+_LONGEST_END = 60.0
+"""The seconds after which the process that judges is killed, if it still judges its last exchanges."""
 
 
 def proxy(settings: Settings, vendor: str) -> int:
@@ -79,9 +83,10 @@ def proxy(settings: Settings, vendor: str) -> int:
             on_ready=lambda url: _announce(url, vendor, upstream, settings, ca),
             tls=context,
         )
-        for _ in range(judging.close(_CLOSING_TIMEOUT)):
-            metrics.not_judged(BEHIND)
-        report = _completed(judge.report(), judge, metrics)
+        with judge.ending(_LONGEST_END):
+            for _ in range(judging.close(_CLOSING_TIMEOUT)):
+                metrics.not_judged(BEHIND)
+            report = _completed(judge.report(), judge, metrics)
     output.note_stale_entries(baseline, report, settings)
     output.show(report, run, settings)
     output.update_baseline(baseline, report, settings)
@@ -108,6 +113,8 @@ class _JudgeProcess:
             ProxyJudge, vendor, base, record, *run, is_idle_work=is_idle_work
         )
         self._worker = self._begin(self._record)
+        self._is_over = False
+        """Whether no other process is to begin."""
         self.lost = 0
         """How often the process ended, and what it had found was lost."""
 
@@ -116,6 +123,8 @@ class _JudgeProcess:
             verdicts: list[Verdict] = self._worker.call("judge_all", exchanges, seconds=_MOST_JUDGING)
         except WorkerEnded:
             self.lost += 1
+            if self._is_over:
+                raise
             record = self._record
             can_continue = record is not None and record.lower().endswith(".ndjson")
             log.warning(
@@ -137,6 +146,17 @@ class _JudgeProcess:
             self.lost += 1
             return Report()
         return found
+
+    @contextmanager
+    def ending(self, seconds: float) -> Iterator[None]:
+        """Within the block, kill the process after so many seconds: it may not get the processor, or be stopped."""
+        self._is_over = True
+        timer = Timer(seconds, self._worker.kill)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def __enter__(self) -> _JudgeProcess:
         return self

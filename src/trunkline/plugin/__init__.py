@@ -255,6 +255,32 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail a test that would have reached a real host, although its client has swallowed the error."""
+    with _reporting(item.config):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Report what would have reached a real host later than the test itself."""
+    with _reporting(item.config):
+        return (yield)
+
+
+@contextmanager
+def _reporting(config: pytest.Config) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        if hosts := config.stash.get(_HOSTS, None):
+            hosts.report(error)
+        raise
+    if hosts := config.stash.get(_HOSTS, None):
+        hosts.report()
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Explain in the report of a failed test why its mocks refused requests, and what they ignored."""
     report = yield
@@ -304,12 +330,12 @@ def _intercept(item: pytest.Item, vendor: str) -> None:
 
 
 def _hosts(config: pytest.Config) -> RealHosts:
-    """The plugin that guards the vendors' real hosts, from the first test on that uses a mock."""
+    """The guard of the vendors' real hosts, from the first test on that uses a mock."""
     from trunkline.plugin.hosts import RealHosts  # noqa: PLC0415 - see the module's docstring
 
     if _HOSTS not in config.stash:
         hosts = RealHosts(partial(_vendor, config), are_allowed=settings_of(config).allow_real_hosts)
-        config.pluginmanager.register(hosts, "trunkline-hosts")
+        config.add_cleanup(hosts.close)
         config.stash[_HOSTS] = hosts
     return config.stash[_HOSTS]
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
-
-import pytest
+from typing import TYPE_CHECKING
 
 from trunkline.contract.folders import names
 from trunkline.errors import TrunklineError
@@ -29,7 +27,7 @@ def vendors_by_host(load: Callable[[str], Vendor]) -> dict[str, str]:
 
 
 class RealHosts:
-    """A plugin of pytest's that guards the test that runs, as soon as it is asked to. `load` gives a vendor by name."""
+    """The guard of the test that runs, as soon as it is asked for. `load` gives a vendor by name."""
 
     def __init__(self, load: Callable[[str], Vendor], *, are_allowed: bool) -> None:
         self._load = load
@@ -52,32 +50,14 @@ class RealHosts:
             self._guard.undo()
         self._guard = None
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self) -> Generator[None, Any, Any]:
-        """Fail a test that would have reached a real host, although its client has swallowed the error."""
-        with self._reporting():
-            return (yield)
+    def report(self, error: BaseException | None = None) -> None:
+        """Fail the test that would have reached a real host, or note that in the error that it has failed with."""
+        if self._guard:
+            self._guard.report(error)
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_teardown(self) -> Generator[None, Any, Any]:
-        """Report what would have reached a real host later than the test itself."""
-        with self._reporting():
-            return (yield)
-
-    def pytest_unconfigure(self) -> None:
+    def close(self) -> None:
         """End the servers."""
         self._servers.close()
-
-    @contextmanager
-    def _reporting(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            if self._guard:
-                self._guard.report(error)
-            raise
-        if self._guard:
-            self._guard.report()
 
     def _guard_of(self, test: str) -> Guard:
         """The guard of the test that runs, which begins with the first call."""

@@ -147,6 +147,15 @@ class ServerConnection(asyncio.Protocol):
         if hasattr(self._chosen.cycle, "expected_content_length"):  # h11 knows
             self._chosen.cycle.chunked_encoding, self._chosen.cycle.expected_content_length = False, length
 
+    def forget(self, when_lost: Callable[[], object]) -> None:
+        """Do not call this function, unless the next request has set another one."""
+        if self.when_lost == when_lost:
+            self.when_lost = None
+
+    def resume_reading(self) -> None:
+        """Read on, to notice that the client leaves: uvicorn stops after much of a body, or a pipelined request."""
+        self._chosen.flow.resume_reading()
+
     def abort(self) -> None:
         """Close the connection at once; asyncio does not do so again with one that is closed."""
         if not self.is_closed:

@@ -74,12 +74,22 @@ class Connections:
                 may_repeat = False  # perhaps it closed an idle connection just then
             except (*_BROKEN, httpcore.UnsupportedProtocol) as error:
                 raise _unanswered(self._name, error, self._timeouts) from None
+            except asyncio.CancelledError:
+                await self._close_lost()
+                raise
             else:
                 break
         if response.status not in STATUSES:
             await response.aclose()
             raise Unanswered(502, f"{self._name} answered with a status that cannot be passed back")
         return UpstreamAnswer(response)
+
+    async def _close_lost(self) -> None:
+        """Close each connection of a request that was cancelled as soon as it was made: httpcore would keep it."""
+        used = [request.connection for request in self.pool._requests]  # noqa: SLF001 - a test says that it is there
+        for connection in self.pool.connections:
+            if connection not in used and not connection.is_idle() and not connection.is_closed():
+                await connection.aclose()
 
 
 class UpstreamAnswer:

@@ -107,8 +107,9 @@ class ValidatingProxy:
         if connection.is_closed:
             return
         task = cast("asyncio.Task[None]", asyncio.current_task())
-        forwarded = _ForwardedExchange(self, scope, receive, send)
+        forwarded = _ForwardedExchange(self, scope, receive, send, task)
         connection.when_lost = task.cancel
+        connection.resume_reading()
         try:
             await forwarded.answer()
         except asyncio.CancelledError:
@@ -116,7 +117,7 @@ class ValidatingProxy:
                 raise
             task.uncancel()
         finally:
-            connection.when_lost = None
+            connection.forget(task.cancel)
             forwarded.end()
 
     async def _close_at_end(self) -> None:
@@ -130,8 +131,11 @@ class ValidatingProxy:
 class _ForwardedExchange:
     """One request that is passed on to the upstream, and the answer that is passed back."""
 
-    def __init__(self, proxy: ValidatingProxy, scope: Message, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, proxy: ValidatingProxy, scope: Message, receive: Receive, send: Send, task: asyncio.Task[None]
+    ) -> None:
         self._proxy, self._scope, self._receive, self._send = proxy, scope, receive, send
+        self._task = task
         self._connection: ServerConnection = scope["state"][CONNECTION]
         self._time, self._begin = time.time(), time.perf_counter()
         self._sent = self._begin
@@ -170,6 +174,7 @@ class _ForwardedExchange:
             if not message.get("more_body", False):
                 self._is_read = True
         self._is_sent, self._sent = True, time.perf_counter()
+        self._connection.resume_reading()
 
     async def _gone(self) -> None:
         """Drop the rest of the request's body, and return when the client has gone, or has its whole answer."""
@@ -195,7 +200,7 @@ class _ForwardedExchange:
         finally:
             if dropping:
                 dropping.cancel()
-            self._connection.when_lost = None  # a client that goes now does not end what follows
+            self._connection.forget(self._task.cancel)  # a client that goes now does not end what follows
             await answer.aclose()
 
     async def _pass_back(self, answer: UpstreamAnswer) -> None:

@@ -70,6 +70,10 @@ class Worker:
         """
         return self._ask(method, arguments, seconds)
 
+    def kill(self) -> None:
+        """End the process at once. A call that waits for it raises `WorkerEnded`."""
+        self._process.kill()
+
     def close(self) -> None:
         """End the process, also in the middle of a call."""
         self._connection.close()
