@@ -28,6 +28,7 @@ def with_a_reason(path: Path) -> None:
     path.write_text(path.read_text("utf-8").replace("TODO: ", "ticket 4711, "), "utf-8")
 
 
+@pytest.mark.slow
 def test_a_baseline_is_written_filled_and_used(
     project: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

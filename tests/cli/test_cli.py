@@ -645,6 +645,7 @@ def test_a_server_that_goes_away_ends_a_check_with_2(run: Run, monkeypatch: pyte
     assert "did not come to its end" not in out
 
 
+@pytest.mark.slow
 def test_a_check_that_may_leave_nothing_names_the_option(run: Run) -> None:
     """If no operation deletes an item and none may be left, nothing is created, and --leave is named."""
     code, _, err = run("check", "telepath", "--allow-writes", "--leave", "0", "--examples", "1")

@@ -180,6 +180,7 @@ def test_a_mistake_is_one_sentence(arguments: list[str], sentence: str, capfd: p
     assert out == ""
 
 
+@pytest.mark.slow
 def test_known_findings_are_excused(tmp_path: Path) -> None:
     """A finding of the baseline is in no count and fails nothing; it is in the log as known, and in the report."""
     baseline = tmp_path / "known.toml"

@@ -140,7 +140,7 @@ runner.Checker.{method} = fail
 """
 
 
-@pytest.mark.slow_for("check_law", "survey")
+@pytest.mark.slow_for("check_law", "fuzz")
 @pytest.mark.parametrize("method", ["check_law", "survey", "fuzz"])
 def test_a_bug_shows_no_credential(run: Run, method: str) -> None:
     """A traceback with `--showlocals` would show it; the test fails with the name of the exception only."""
@@ -519,6 +519,7 @@ def test_github_actions_shows_the_report_of_the_suite(
     assert TOKEN not in summary
 
 
+@pytest.mark.slow
 def test_a_suite_that_ends_early_says_so_in_its_report(run: Run, pytester: pytest.Pytester) -> None:
     """`-x` ends a run, and so does an unknown operation, which only the collection shows: one sentence, no report."""
     few = ("-k", "listTrunks and rule", "--trunkline-report=json=report.json")
