@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
+from operator import le, methodcaller
+from typing import Any
 
 from trunkline.check.problem import Problem, implied
 from trunkline.check.rules.outline import objects_of
@@ -27,6 +30,7 @@ from trunkline.contract.refusals import ParsedRequest, is_specified, parse_reque
 from trunkline.exchange import Exchange, Json, Request
 from trunkline.findings import Evidence, Grade, to_text
 
+_ends_in_z = methodcaller("endswith", "Z")
 _COMPARED = {"equal": "", "from": "at or after ", "until": "at or before "}
 
 
@@ -34,8 +38,12 @@ _COMPARED = {"equal": "", "from": "at or after ", "until": "at or before "}
 def ids_are_unique(operation: Operation[List], exchange: Exchange) -> Iterator[Problem]:
     """No two items of a page have the same id."""
     listing = operation.kind
+    identities: list[Any] = at_each(items_of(operation, exchange) or (), listing.identity)
+    with suppress(TypeError):  # not all of them are texts
+        if len({*map(str.lower, identities)}) == len(identities):
+            return  # as for nearly all pages
     seen: set[str] = set()
-    for index, identity in enumerate(at_each(items_of(operation, exchange) or (), listing.identity)):
+    for index, identity in enumerate(identities):
         if not isinstance(identity, str):
             continue
         key = id_key(identity)
@@ -54,7 +62,7 @@ def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Prob
         return
     described = objects_of(operation, shown, exchange)
     pairs = ((objects, pair) for outline, objects, _ in described for pair in outline.ordered)
-    if not any(any(map(_is_reversed, *(at_each(objects, at) for at in pair))) for objects, pair in pairs):
+    if not any(_has_reversed(*(at_each(objects, at) for at in pair)) for objects, pair in pairs):
         return
     for at, place, schema, value in operation.contract.walk(shown.schema, json_of(exchange)):
         for index, pair in enumerate(schema.get("x-trunkline", {}).get("ordered", ())):
@@ -69,6 +77,15 @@ def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Prob
                     expected=f"at or after {first}",
                     seen=then,
                 )
+
+
+def _has_reversed(firsts: list[Any], seconds: list[Any]) -> bool:
+    """Whether any of the times is after its second one."""
+    with suppress(TypeError, AttributeError):  # not all of them are texts
+        are_alike = len({*map(len, firsts), *map(len, seconds)}) == 1 and all(map(_ends_in_z, seconds))
+        if are_alike and all(map(le, firsts, seconds)):
+            return False  # as for nearly all pages: in this form, the order of the texts is that of the times
+    return any(map(_is_reversed, firsts, seconds))
 
 
 def _is_reversed(first: Json, second: Json) -> bool:
