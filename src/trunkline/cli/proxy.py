@@ -114,7 +114,7 @@ class _JudgeProcess:
         )
         self._worker = self._begin(self._record)
         self._is_over = False
-        """Whether no other process is to begin."""
+        """Whether the proxy is ending, so that a process that ends is not replaced."""
         self.lost = 0
         """How often the process ended, and what it had found was lost."""
 
@@ -149,7 +149,7 @@ class _JudgeProcess:
 
     @contextmanager
     def ending(self, seconds: float) -> Iterator[None]:
-        """Within the block, kill the process after so many seconds: it may not get the processor, or be stopped."""
+        """Kill the process if the block takes more than so many seconds: it may be stopped, or get no processor."""
         self._is_over = True
         timer = Timer(seconds, self._worker.kill)
         timer.start()

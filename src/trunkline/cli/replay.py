@@ -71,7 +71,7 @@ def replay(settings: Settings, file: str) -> int:
 
 
 def _what_to_give(base: str, base_path: str) -> str:
-    """The sentence that a replay needs the implementation.
+    """The sentence that asks for the implementation to replay on.
 
     The address of a report is not asked by itself: whoever wrote it would choose who gets the credential.
     """

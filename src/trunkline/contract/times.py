@@ -1,4 +1,4 @@
-"""Times that several packages agree on. Every pytest run imports this module."""
+"""Durations and ranges of Unix times that several packages use. Every pytest run imports this module."""
 
 DAY = 86_400
 """Seconds. It is also the longest timeout and the longest window of a rate limit."""

@@ -83,7 +83,7 @@ class ScopedMock(RecordingMock):
             self.url, self._mount.mock = self._mount.url, self
 
     def explanations(self) -> list[str]:
-        """A line for each of the latest requests in this test that was refused, or not answered as a client expects."""
+        """The log lines of the latest requests of this test that were refused, had a notice, or met a fault."""
         if object.__getattribute__(self, "_expired"):
             return []
         told = (one for one in self.requests if one.refusal or one.notices or one.fault)

@@ -33,7 +33,7 @@ _PACKED = {
     b"\xfd7zXZ": "it is compressed with xz; decompress it",
     b"BZh": "it is compressed with bzip2; decompress it",
 }
-"""What is wrong with a file that begins so, and what to do."""
+"""Why a file cannot be read and what the user can do, by the first bytes of the file."""
 
 
 class Piece(NamedTuple):

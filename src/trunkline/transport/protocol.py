@@ -34,7 +34,7 @@ _UPGRADE = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
 
 
 class _Watched(asyncio.Protocol):
-    """Half of a protocol: it calls a function when its connection is lost."""
+    """A mix-in for the protocols of uvicorn: it calls `when_lost` when the connection is lost."""
 
     when_lost: Callable[[], object]
 
@@ -44,7 +44,7 @@ class _Watched(asyncio.Protocol):
 
 
 class _Slow(_Watched, H11Protocol):
-    """uvicorn's protocol on h11."""
+    """uvicorn's protocol on h11, for requests that httptools does not read as they were sent."""
 
 
 class _Fast(_Watched, HttpToolsProtocol):
@@ -148,12 +148,15 @@ class ServerConnection(asyncio.Protocol):
             self._chosen.cycle.chunked_encoding, self._chosen.cycle.expected_content_length = False, length
 
     def forget(self, when_lost: Callable[[], object]) -> None:
-        """Do not call this function, unless the next request has set another one."""
+        """Stop calling this function. One that the next request has set stays."""
         if self.when_lost == when_lost:
             self.when_lost = None
 
     def resume_reading(self) -> None:
-        """Read on, to notice that the client leaves: uvicorn stops after much of a body, or a pipelined request."""
+        """Let uvicorn read from the client again, so that it notices a client that leaves.
+
+        It pauses after a large body and after a pipelined request.
+        """
         self._chosen.flow.resume_reading()
 
     def abort(self) -> None:

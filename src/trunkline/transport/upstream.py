@@ -85,7 +85,10 @@ class Connections:
         return UpstreamAnswer(response)
 
     async def _close_lost(self) -> None:
-        """Close each connection of a request that was cancelled as soon as it was made: httpcore would keep it."""
+        """Close the connections that belong to no request, and are not idle.
+
+        httpcore leaves such a one open if a request is cancelled just after its connection was made.
+        """
         used = [request.connection for request in self.pool._requests]  # noqa: SLF001 - a test says that it is there
         for connection in self.pool.connections:
             if connection not in used and not connection.is_idle() and not connection.is_closed():

@@ -40,7 +40,7 @@ _SHARE = 0.25
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.001, 0.1
 """... but not longer than this, and not at all for less than a tick of the event loop."""
 _FEW = 8
-"""If as many are waiting to be judged, no response waits for its turn."""
+"""If so many exchanges are waiting to be judged, no response waits for the number of its findings."""
 
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 _UNBOUNDED = 1 << 62

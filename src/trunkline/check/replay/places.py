@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from trunkline.check.replay.saved import SavedFinding
 
 _ABSENT, _PRESENT = "absent", "present"
-"""What is seen of a property that is missing, and of one that should not be there."""
+"""`seen` of a finding begins with the first if a required property is missing, and with the second if one is there that
+no page documents."""
 
 
 def found_again(finding: SavedFinding, found: Iterable[Finding]) -> Finding | None:
@@ -38,7 +39,7 @@ def found_again(finding: SavedFinding, found: Iterable[Finding]) -> Finding | No
 
 
 def check_judged(finding: SavedFinding, exchange: Exchange, found: Sequence[Finding], *, of_bytes: bool) -> None:
-    """Raise `Undecided` if a finding that is not found again was not mended: the answer lacks what it is about.
+    """Raise `Undecided` if a finding is not found again only because the answer lacks the part that it was about.
 
     `found` are the findings about the answer. `of_bytes` is whether the rule also judges a body that is not JSON.
     """
@@ -61,9 +62,9 @@ def check_judged(finding: SavedFinding, exchange: Exchange, found: Sequence[Find
 
 
 def _place_around(finding: SavedFinding, body: Json) -> str:
-    """The place of the object or list that shows whether a finding is mended; empty if that is the body itself.
+    """The place of the object or list that must be there to tell whether a finding is fixed; empty for the body.
 
-    What should not be there may be mended with all that is around it, up to what is still in the body.
+    Something that should not be there is fixed too if the object around it was removed, so the search goes outwards.
     """
     is_of_several = _places(finding) != {without_positions(finding.at)}
     around = finding.at if is_of_several else finding.at.rpartition("/")[0]
