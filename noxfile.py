@@ -48,6 +48,7 @@ def types(session: nox.Session) -> None:
 def benchmarks(session: nox.Session) -> None:
     """Measure speed and memory against their bounds."""
     session.run(sys.executable, "benchmarks/serve.py", *session.posargs)
+    session.run(sys.executable, "benchmarks/overhead.py")
     session.run(sys.executable, "benchmarks/start.py")
     session.run(sys.executable, "benchmarks/judge.py")
     session.run(sys.executable, "benchmarks/traffic.py")

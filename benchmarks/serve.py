@@ -1,6 +1,6 @@
 """Measure the mock server: its speed beside a bare application, the cost of a page, memory, start.
 
-    python benchmarks/serve.py            # a table, about a minute; ends with 1 if a bound is missed
+    python benchmarks/serve.py            # a table, in about a minute; ends with 1 if a bound is missed
     python benchmarks/serve.py --json
 
 Everything is bounded in count and time, and uses the loopback interface only.
@@ -42,9 +42,6 @@ ROUND = 1
 
 REPEATED_GOAL, DIFFERENT_GOAL = 0.75, 0.6
 """The share of the bare application's speed to reach, for repeated and for different requests."""
-
-FAULTLESS_GOAL = 0.97
-"""The processor time for a request to a mock that knows no faults, as a share of that to ours, with none set."""
 
 PAGE = 5
 """Trunks on each page whose cost is compared: the second half of ten trunks."""
@@ -288,11 +285,10 @@ def speed(mock: Sequence[str], options: argparse.Namespace) -> Iterator[Measure]
         _, head, body = line.ask(options.path)
         line.close()
         bare = [sys.executable, str(HERE / "bare.py"), field_of(head, b"content-type")]
-        plain = [sys.executable, str(HERE / "plain.py"), options.vendor]
-        with served(bare, body) as floor, served([*plain, "--log"]) as faultless, served(plain) as alone:
+        with served(bare, body) as floor:
             rounds = {
                 different: [
-                    [load(server, options.path, different=different) for server in (floor, ours, faultless, alone)]
+                    [load(server, options.path, different=different) for server in (floor, ours)]
                     for _ in range(options.rounds + 1)
                 ][1:]  # the first round warms up
                 for different in (False, True)
@@ -300,19 +296,14 @@ def speed(mock: Sequence[str], options: argparse.Namespace) -> Iterator[Measure]
         used = memory(ours.pid)
     for name, different, at_least in (("repeated", False, REPEATED_GOAL), ("different", True, DIFFERENT_GOAL)):
         found = rounds[different]
-        yield median(
-            f"speed beside a bare application, {name}", [b.rate / a.rate for a, b, *_ in found], "", at_least=at_least
+        yield share(
+            f"speed beside a bare application, {name}",
+            [(1 / a.rate, 1 / b.rate) for a, b in found],
+            at_least=at_least,
         )
-        yield median("  by processor time", [a.effort / b.effort for a, b, *_ in found], "")
-        yield median("  the mock", [b.rate for _, b, *_ in found], "requests/s")
-        yield median("  the bare application", [a.rate for a, *_ in found], "requests/s")
-        yield median(
-            f"processor time of a mock without faults / ours, {name}",
-            [c.effort / b.effort for _, b, c, _ in found],
-            "",
-            at_least=FAULTLESS_GOAL,
-        )
-        yield median("  without the log of requests too", [d.effort / b.effort for _, b, _, d in found], "")
+        yield share("  by processor time", [(a.effort, b.effort) for a, b in found])
+        yield median("  the mock", [b.rate for _, b in found], "requests/s")
+        yield median("  the bare application", [a.rate for a, _ in found], "requests/s")
     yield Measure("length of the answer", float(len(body)), "bytes")
     yield from memories("memory with the shipped fixtures", used, 80)
 
@@ -400,6 +391,16 @@ def median(
     return Measure(name, middle, unit, at_least, at_most, (lower, upper))
 
 
+def share(name: str, costs: Sequence[tuple[float, float]], *, at_least: float | None = None) -> Measure:
+    """Another server's cost of a request divided by the mock's, each in its fastest quarter of the rounds.
+
+    Other work on the machine only ever slows a round. The spread is that of the ratios within a round.
+    """
+    other, ours = (statistics.quantiles(one, n=4, method="inclusive")[0] for one in zip(*costs, strict=True))
+    lower, _, upper = statistics.quantiles([a / b for a, b in costs], n=4, method="inclusive")
+    return Measure(name, other / ours, "", at_least, spread=(lower, upper))
+
+
 def memories(name: str, used: dict[str, float], at_most: float) -> Iterator[Measure]:
     """The bound holds for RSS, the larger number; PSS is shown beside it."""
     for kind, megabytes in used.items():
@@ -429,7 +430,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the mock server; end with 1 if a bound is missed.")
     parser.add_argument("--vendor", default="telepath", help="the vendor whose mock is measured; its list must page")
     parser.add_argument("--path", default="/trunks", help="the list that is asked for, below the vendor's address")
-    parser.add_argument("--rounds", type=int, default=7, help="pairs of rounds of load, of one second each")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds of load, of one second each")
     parser.add_argument("--trunks", type=int, default=100_000, help="how many are many")
     parser.add_argument("--asks", type=int, default=300, help="times that the same page is asked for")
     parser.add_argument("--starts", type=int, default=7, help="starts that are timed")

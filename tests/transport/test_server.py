@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import re
@@ -18,7 +19,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse
 from inspect import signature
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -35,8 +36,8 @@ from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Request, Response
 from trunkline.mock.session import MockSession
 from trunkline.transport import routing, server
-from trunkline.transport.asgi import ImmediateApp, application
-from trunkline.transport.protocol import MAX_HEAD
+from trunkline.transport.asgi import application
+from trunkline.transport.protocol import MAX_HEAD, ServerConnection
 
 SCRIPT = """
 import threading
@@ -788,13 +789,10 @@ def test_uvicorn_has_the_parts_that_are_used() -> None:
     for protocol in (HttpToolsProtocol, H11Protocol):
         assert [*signature(protocol).parameters][:3] == ["config", "server_state", "app_state"]
         assert [*signature(protocol.shutdown).parameters] == ["self"]
+        assert {"flow", "cycle"} <= {*protocol.__init__.__code__.co_names}
     for cycle in (httptools_impl.RequestResponseCycle, h11_impl.RequestResponseCycle):
         assert {"scope", "default_headers"} <= signature(cycle).parameters.keys()
-        used = {"keep_alive", "more_body", "response_started", "response_complete"}
-        assert used <= {*signature(cycle).parameters, *cycle.__init__.__code__.co_names}
-    assert [*signature(HttpToolsProtocol._start_asgi_task).parameters] == ["self", "cycle", "app"]
-    assert [*signature(HttpToolsProtocol.on_response_complete).parameters] == ["self"]
-    assert {"pipeline", "flow", "cycle", "server_state"} <= {*HttpToolsProtocol.__init__.__code__.co_names}
+        assert {"more_body", "response_complete"} <= {*cycle.__init__.__code__.co_names}
 
 
 READ = b"GET /v1/trunks?limit=1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n\r\n"
@@ -813,8 +811,8 @@ def parts_of(answer: bytes) -> tuple[bytes, list[bytes], bytes]:
 
 @pytest.mark.parametrize("token", ["", "unknown"])
 @pytest.mark.parametrize("query", ["?limit=1", "?limit=0", "?page=1", "/unknown"])
-def test_an_answer_at_once_is_the_same_as_any_other(query: str, token: str) -> None:
-    """The parser httptools gets it without a task, and h11 by ASGI's messages: for `Host` in a second packet."""
+def test_both_parsers_lead_to_the_same_answer(query: str, token: str) -> None:
+    """A request in one packet is read by httptools, one with `Host` in a second packet by h11."""
     acme = trunkline.load("telepath")
     with server.running(server.asgi({"/v1": mock.from_vendor(acme)})) as url:
         field = b"Connection: close\r\nAuthorization: Bearer %s\r\n" % (token or acme.world.token).encode()
@@ -850,7 +848,7 @@ def test_a_client_that_does_not_read_is_not_answered_without_end() -> None:
         assert 0 < session.requests.newest < 20_000
 
 
-def test_an_answer_at_once_ends_the_connection_if_the_client_wants_that() -> None:
+def test_an_answer_ends_the_connection_if_the_client_wants_that() -> None:
     """`Connection: close`, and HTTP/1.0."""
     acme = trunkline.load("telepath")
     with server.running(server.asgi({"/v1": mock.from_vendor(acme)})) as url:
@@ -861,19 +859,58 @@ def test_an_answer_at_once_ends_the_connection_if_the_client_wants_that() -> Non
             assert time.monotonic() - begin < 0.9  # `raw` waits a second for a server that does not close
 
 
-def test_an_error_in_an_answer_at_once_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
-    """Uvicorn logs it and answers, as for every application."""
+class Packets(asyncio.Transport):
+    """A transport that keeps what was sent, one item for each system call."""
 
-    def fail(_: object) -> NoReturn:
-        raise ZeroDivisionError
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+        self.closes = False
 
-    async def fail_later(*_: object) -> NoReturn:
-        raise ZeroDivisionError
+    def write(self, data: Any) -> None:
+        self.sent += [bytes(data)] if data else []  # h11 gives an empty end
 
-    broken = ImmediateApp(fail_later, fail)
-    with server.running(broken) as url:
-        assert raw(url, READ % b"x").startswith(b"HTTP/1.1 500 ")
-    assert "ZeroDivisionError" in caplog.text
+    def writelines(self, list_of_data: Any) -> None:
+        self.sent.append(b"".join(list_of_data))
+
+    def is_closing(self) -> bool:
+        return self.closes
+
+    def close(self) -> None:
+        self.closes = True
+
+    def set_protocol(self, _: Any) -> None:
+        """The protocol is called by the test."""
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"FROB"])  # the last is read by h11
+def test_a_response_is_sent_in_one_packet(method: bytes) -> None:
+    """The client wakes up once for the head and the body."""
+
+    async def sent() -> list[bytes]:
+        config = uvicorn.Config(server.asgi(echo), lifespan="off", log_config=None)
+        config.load()
+        connection, transport = ServerConnection(uvicorn.Server(config), {}), Packets()
+        connection.connection_made(transport)
+        connection.data_received(method + b" /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        while not transport.closes:
+            await asyncio.sleep(0)
+        return transport.sent
+
+    (response,) = asyncio.run(sent())
+    assert response.startswith(b"HTTP/1.1 200 ")
+    assert response.endswith(b"\r\n\r\n" if method == b"HEAD" else b', "/x", "", ""]')
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"FROB"])
+def test_a_client_that_has_sent_everything_gets_its_answer(echoing: str, method: bytes) -> None:
+    """It closes its side of the connection after the request, as `nc -N` does."""
+    for _ in range(20):
+        host, port = echoing.removeprefix("http://").removesuffix("/v1").split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as client:
+            client.sendall(method + b" /v1/x HTTP/1.1\r\nHost: a\r\n\r\n")
+            client.shutdown(socket.SHUT_WR)
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 def test_trouble_while_announcing_ends_serving() -> None:

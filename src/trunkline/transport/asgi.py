@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 from urllib.parse import quote, unquote
 
-from trunkline.contract.http import NO_CONTENT, reason_phrase
+from trunkline.contract.http import NO_CONTENT
 from trunkline.contract.refusals import LONGEST_BODY
 from trunkline.errors import TargetError
 from trunkline.exchange import Headers, RawHeaders, ReadKey, Request, Response, Target, error_response, find
@@ -27,7 +27,7 @@ from trunkline.redaction import is_credential_name
 from trunkline.transport.content_coding import TooManyBytes, received
 from trunkline.transport.delivery import deliver
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
-from trunkline.transport.scope import ASGIApp, Immediate, Immediately, Message, Receive, Send
+from trunkline.transport.scope import ASGIApp, Message, Receive, Send
 
 _MAX_DISCARDED = 64 << 20
 """The most bytes of a too large body that are read before the answer: not every client reads while it sends."""
@@ -73,17 +73,6 @@ ExtendedResponse: TypeAlias = tuple[Response, RawHeaders]
 """A response, and headers to add to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImmediateApp:
-    """An ASGI application that can answer some requests at once, without the task and the messages that ASGI needs."""
-
-    app: ASGIApp
-    immediately: Immediately
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
-
-
 # --- a target as an application -------------------------------------------------------------------------------------
 
 
@@ -95,7 +84,7 @@ def application(  # noqa: C901 - its parts share the base
     max_bytes: int | None = None,
     elsewhere: Response | None = None,
     middleware: Callable[[ASGIApp], ASGIApp] | None = None,
-) -> ImmediateApp:
+) -> ASGIApp:
     """The target as an ASGI application below `base` ("/v1"); `blocking` keeps a slow one off the event loop.
 
     A request with a body of more than `max_bytes` (by default `LONGEST_BODY` for a `MockTarget`, and `MAX_BODY` for
@@ -143,13 +132,6 @@ def application(  # noqa: C901 - its parts share the base
             return None
         return mock.read(key)
 
-    def immediately(scope: Message) -> Immediate | None:
-        if (found := read(scope)) is None:
-            return None
-        response, added = found
-        body = b"" if response.status in NO_CONTENT else response.body
-        return _head_of_remembered(response.status, response.headers, len(body)), added, body
-
     async def send_answer(scope: Message, receive: Receive, send: Send) -> None:
         try:
             response, added = await answer(scope, receive)
@@ -180,7 +162,7 @@ def application(  # noqa: C901 - its parts share the base
         else:
             await send_any(scope, receive, send)
 
-    return ImmediateApp(app, immediately)
+    return app
 
 
 def _read_key(scope: Message, base: bytes) -> ReadKey | None:
@@ -284,16 +266,6 @@ def _encode(headers: Headers) -> tuple[tuple[bytes, bytes], ...]:
 
 _encode_remembered = lru_cache(maxsize=1024)(_encode)
 """`_encode` for the short fields of a mock; a live answer may have any others."""
-
-
-@lru_cache(maxsize=1024)
-def _head_of_remembered(status: int, headers: Headers, length: int) -> bytes:
-    """The status line and the fields of a mock's response, as HTTP/1.1 sends them (RFC 9112)."""
-    fields = _encode(headers)
-    if status not in NO_CONTENT:
-        fields = (*fields, (b"content-length", b"%d" % length))
-    status_line = f"HTTP/1.1 {status} {reason_phrase(status)}\r\n".encode()
-    return b"".join((status_line, *[b"%s: %s\r\n" % field for field in fields]))
 
 
 def _base_pattern(prefix: str) -> re.Pattern[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, cast
 
 import h11
@@ -23,7 +22,7 @@ try:
 except ImportError:  # httptools is not available everywhere
     HttpToolsProtocol = H11Protocol  # type: ignore[assignment,misc]
 
-from trunkline.transport.scope import CONNECTION, Immediately
+from trunkline.transport.scope import CONNECTION
 
 MAX_HEAD = 256 << 10
 """The most bytes of a request line with its header fields, or of what follows a body, for both parsers."""
@@ -33,10 +32,57 @@ _HOST = re.compile(rb"\nhost[ \t]*:", re.IGNORECASE)
 _UPGRADE = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
 
 
+class _JoinedWrites:
+    """A transport that sends two writes as one if the second follows in the same turn of the event loop.
+
+    uvicorn writes the head and the body of a response apart, which takes two system calls and wakes the client twice.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._call_soon = asyncio.get_running_loop().call_soon
+        self._held: bytes | None = None
+        self.is_closing = transport.is_closing
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Hold the data until the next write, at most until the next turn of the event loop."""
+        if self._held is None:
+            self._held = data
+            self._call_soon(self.flush)
+        else:
+            held, self._held = self._held, None
+            self._transport.writelines((held, data))
+
+    def flush(self) -> None:
+        """Send what is held."""
+        if self._held is not None:
+            held, self._held = self._held, None
+            if not self._transport.is_closing():
+                self._transport.write(held)
+
+    def close(self) -> None:
+        """Send what is held, and close the connection after it."""
+        self.flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Send what is held if that is possible at once, and close the connection."""
+        self.flush()
+        self._transport.abort()
+
+
 class _Watched(asyncio.Protocol):
     """A mix-in for the protocols of uvicorn: it calls `when_lost` when the connection is lost."""
 
+    transport: Any
     when_lost: Callable[[], object]
+
+    def eof_received(self) -> None:
+        self.transport.flush()  # the transport closes, and would drop it
+        super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -48,34 +94,13 @@ class _Slow(_Watched, H11Protocol):
 
 
 class _Fast(_Watched, HttpToolsProtocol):
-    """uvicorn's protocol on httptools. It answers at once what needs no waiting.
+    """uvicorn's protocol on httptools.
 
     It refuses a head or a trailer section that does not end, of which uvicorn and httptools would copy ever more.
     """
 
-    immediately: Immediately | None = None
     _unread = 0
     """The bytes since the last ones that belong to a body or end a request, within a packet."""
-
-    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        """Begin to answer a request. A task, and ASGI's messages, would take longer than the answer of a mock."""
-        found = None
-        if self.immediately and not (self.pipeline or self.flow.write_paused):
-            with suppress(Exception):  # it happens again in the task, for which uvicorn logs it and answers
-                found = self.immediately(cycle.scope)
-        if found is None:
-            super()._start_asgi_task(cycle, app)
-            return
-        head, fields, body = found
-        parts = [head]
-        for field in (*fields, *self.server_state.default_headers):
-            parts.append(b"%s: %s\r\n" % field)  # noqa: PERF401 - faster than a comprehension for so few
-        parts += b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body
-        self.transport.write(b"".join(parts))
-        cycle.response_started = cycle.response_complete = True
-        if not cycle.keep_alive:
-            self.transport.close()
-        self.on_response_complete()
 
     def data_received(self, data: bytes) -> None:
         self._unread += len(data)
@@ -98,14 +123,13 @@ _FAST: Any = _Slow if issubclass(HttpToolsProtocol, H11Protocol) else _Fast
 class ServerConnection(asyncio.Protocol):
     """An accepted connection. It hands its transport over to the protocol that it chooses.
 
-    `state` is the `state` in the scope of each of its requests. `immediately` answers some of them without a task.
+    `state` is the `state` in the scope of each of its requests.
     """
 
     transport: asyncio.Transport
 
-    def __init__(self, server: uvicorn.Server, state: dict[str, Any], immediately: Immediately | None = None) -> None:
+    def __init__(self, server: uvicorn.Server, state: dict[str, Any]) -> None:
         self._server = server
-        self._immediately = immediately
         self._state = state
         """The `state` of the scopes of its requests."""
         self._chosen: Any = None
@@ -183,10 +207,11 @@ class ServerConnection(asyncio.Protocol):
             self.when_lost()
 
     def data_received(self, data: bytes) -> None:
+        self.transport = cast("asyncio.Transport", _JoinedWrites(self.transport))
         self._chosen = (_FAST if _is_ordinary(data) else _Slow)(
             self._server.config, self._server.server_state, {**self._state, CONNECTION: self}
         )
-        self._chosen.immediately, self._chosen.when_lost = self._immediately, self._tell
+        self._chosen.when_lost = self._tell
         self.transport.set_protocol(self._chosen)
         self._chosen.connection_made(self.transport)
         self._chosen.data_received(data)

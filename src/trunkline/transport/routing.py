@@ -21,8 +21,8 @@ from trunkline.findings import to_text, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.transport.access import RESERVED
 from trunkline.transport.addresses import MAX_PORT, address_of
-from trunkline.transport.asgi import ImmediateApp, application
-from trunkline.transport.scope import ASGIApp, Immediate, Immediately, Message, Receive, Send
+from trunkline.transport.asgi import application
+from trunkline.transport.scope import ASGIApp, Message, Receive, Send
 
 log = logging.getLogger("trunkline.transport.routing")
 
@@ -57,7 +57,7 @@ def asgi(
     admin: ASGIApp | None = None,
     sessions: ASGIApp | None = None,
     cors: Collection[str] | None = None,
-) -> ImmediateApp:
+) -> ASGIApp:
     """Each target below its base path, `{"/v1": target}`; a lone target answers every path.
 
     `blocking` keeps slow targets off the event loop. `/` lists the `index`, by default the base paths:
@@ -105,20 +105,7 @@ def asgi(
             return await sessions(scope, receive, send)
         return await router(scope, receive, send)
 
-    return ImmediateApp(app, _immediately({below: mounted for _, below, mounted in direct}))
-
-
-def _immediately(applications: Mapping[bytes, ImmediateApp]) -> Immediately:
-    """Let the application below whose path a request is answer it at once."""
-
-    def immediately(scope: Message) -> Immediate | None:
-        path = scope["raw_path"]
-        for below, mounted in applications.items():
-            if path.startswith(below):
-                return mounted.immediately(scope)
-        return None
-
-    return immediately
+    return app
 
 
 def cors_middleware(origins: Collection[str]) -> Callable[[ASGIApp], ASGIApp]:

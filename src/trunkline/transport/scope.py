@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
-from trunkline.exchange import RawHeaders
-
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """Called with scope, receive and send. Frameworks type the three differently, hence `Any`."""
-
-Immediate: TypeAlias = tuple[bytes, RawHeaders, bytes]
-"""A response: its status line and first fields as they are sent, the fields that follow, and the body."""
-Immediately: TypeAlias = Callable[[Message], Immediate | None]
-"""Answers a request at once; returns None for one that an ASGI application has to answer."""
 
 SCHEME = "trunkline.scheme"
 """The scheme of a whole address that the request names: that of `scheme` is the connection's."""

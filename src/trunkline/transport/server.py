@@ -30,7 +30,6 @@ import uvicorn
 
 from trunkline.errors import UsageError
 from trunkline.transport.addresses import MAX_PORT, root_url
-from trunkline.transport.asgi import ImmediateApp
 from trunkline.transport.protocol import MAX_HEAD, ServerConnection, handle_error
 from trunkline.transport.proxy import Proxy
 from trunkline.transport.routing import asgi
@@ -154,7 +153,6 @@ class _Server:
         )
         self._uvicorn = uvicorn.Server(config)
         self._app = app
-        self._immediately = app.immediately if isinstance(app, ImmediateApp) else None
         self._listener = listener
         self._tls = tls
         self._proxy = proxy
@@ -237,7 +235,7 @@ class _Server:
         connection = (
             self._proxy.connection(self._uvicorn, state, self._explain_failure)
             if self._proxy
-            else ServerConnection(self._uvicorn, state, self._immediately)
+            else ServerConnection(self._uvicorn, state)
         )
         patience = HANDSHAKE if tls else None
         await self._loop.connect_accepted_socket(lambda: connection, accepted, ssl=tls, ssl_handshake_timeout=patience)
