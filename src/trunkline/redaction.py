@@ -421,6 +421,17 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
+def printable_json(value: Json, redact: Callable[[str], str]) -> Json:
+    """A copy of a JSON value whose texts, but not names, are redacted, each on one line."""
+    if isinstance(value, str):
+        return printable(redact(value))
+    if isinstance(value, list):
+        return [printable_json(item, redact) for item in value]
+    if isinstance(value, dict):
+        return {name: printable_json(item, redact) for name, item in value.items()}
+    return value
+
+
 def _forms(secret: str) -> set[tuple[str, bool]]:
     """The forms of a secret in lower case: as it is, reversed, escaped, and coded.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import trunkline
 from trunkline.check.drift import Change, Drift, Patch
 from trunkline.exchange import Json
-from trunkline.redaction import printable
+from trunkline.redaction import printable, printable_json
 from trunkline.report import titles
 from trunkline.report.run import shown_time
 from trunkline.report.text import BAD, GOOD, MISSING, NOTE, QUIET, STRONG, Line, not_judged, plural, row
@@ -109,7 +109,7 @@ def document(found: Drift, patch: Patch | None = None) -> Json:
         "undated": found.reading.undated,
         "not_judged": [{"place": place, "reason": reason} for place, reason in found.reading.not_judged.items()],
     }
-    return _redacted(found, value)
+    return printable_json(value, found.profile.redact)
 
 
 def change_document(change: Change) -> dict[str, Json]:
@@ -133,14 +133,6 @@ def change_document(change: Change) -> dict[str, Json]:
         "last": _time(deviation.last),
         "source": deviation.source,
     }
-
-
-def _redacted(found: Drift, value: Json) -> Json:
-    if isinstance(value, str):
-        return printable(found.profile.redact(value))
-    if isinstance(value, dict):
-        return {name: _redacted(found, item) for name, item in value.items()}
-    return [_redacted(found, item) for item in value] if isinstance(value, list) else value
 
 
 def _seen(change: Change) -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import trunkline
 from trunkline.exchange import Json
 from trunkline.findings import Finding, Report
-from trunkline.redaction import printable
+from trunkline.redaction import printable_json
 from trunkline.report.requests import requests
 from trunkline.report.run import (
     RunInfo,
@@ -29,8 +29,7 @@ def render(report: Report, run: RunInfo) -> str:
 def document(report: Report, run: RunInfo) -> Json:
     """The document as a JSON value."""
     exercised, reading = sorted(report.exercised.items()), report.reading
-    value: Json = redacted(
-        report,
+    value: Json = printable_json(
         {
             "format": 1,
             "trunkline": trunkline.__version__,
@@ -80,6 +79,7 @@ def document(report: Report, run: RunInfo) -> Json:
             "undated": reading.undated,
             "not_judged": [asdict(found) for found in reading.unjudged],
         },
+        report.redact,
     )
     for member, finding in zip(value["findings"], report.findings, strict=True):
         member["script"] = reproduction_script(finding, report, run)  # keeps its line breaks
@@ -118,12 +118,3 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Json:
         "script": "",
         "requests": [],
     }
-
-
-def redacted(report: Report, value: Json) -> Json:
-    """A JSON value whose texts are without secrets, each on one line."""
-    if isinstance(value, str):
-        return printable(report.redact(value))
-    if isinstance(value, list):
-        return [redacted(report, item) for item in value]
-    return {key: redacted(report, item) for key, item in value.items()} if isinstance(value, dict) else value

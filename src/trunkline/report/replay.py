@@ -9,9 +9,8 @@ import trunkline
 from trunkline.check.replay import GONE, STILL, UNKNOWN, ReplayOutcome
 from trunkline.exchange import Json
 from trunkline.findings import Report
-from trunkline.redaction import printable
+from trunkline.redaction import printable, printable_json
 from trunkline.report import titles
-from trunkline.report.json import redacted
 from trunkline.report.text import BAD, GOOD, MISSING, STRONG, Line, plural, row
 
 _STYLES = {STILL: ("STILL HAPPENS", BAD), GONE: ("gone", GOOD), UNKNOWN: ("NOT REPLAYED", MISSING)}
@@ -63,7 +62,7 @@ def document(outcomes: Sequence[ReplayOutcome], report: Report, *, vendor: str, 
         ],
         "left_behind": report.leftovers,
     }
-    return redacted(report, value)
+    return printable_json(value, report.redact)
 
 
 def _counts(outcomes: Iterable[ReplayOutcome]) -> dict[str, int]:

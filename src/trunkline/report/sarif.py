@@ -14,7 +14,7 @@ from trunkline.check import explanations
 from trunkline.contract.lines import find_line
 from trunkline.exchange import Json
 from trunkline.findings import Finding, Grade, Report, kind_of
-from trunkline.report.json import redacted
+from trunkline.redaction import printable, printable_json
 from trunkline.report.run import RunInfo, curl_command, reproduction_script
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -80,8 +80,7 @@ def _rule(name: str, page: str) -> Json:
 
 
 def _result(finding: Finding, position: int, report: Report, run: RunInfo, *, is_first: bool) -> Json:
-    result: Json = redacted(
-        report,
+    result: Json = printable_json(
         {
             "ruleId": finding.rule,
             "ruleIndex": position,
@@ -108,6 +107,7 @@ def _result(finding: Finding, position: int, report: Report, run: RunInfo, *, is
                 "curl": curl_command(finding, report, run),
             },
         },
+        report.redact,
     )
     result["properties"]["script"] = reproduction_script(finding, report, run)  # keeps its line breaks
     return result
@@ -176,4 +176,4 @@ def _notifications(report: Report) -> Iterator[Json]:
         if reason
     ]
     for level, text in texts:
-        yield {"level": level, "message": {"text": redacted(report, text)}}
+        yield {"level": level, "message": {"text": printable(report.redact(text))}}
