@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 from trunkline.check.laws.refusals import printed_credentials
 from trunkline.check.replay.judging import Undecided
 from trunkline.check.replay.saved import SavedRequest
+from trunkline.check.safety.ledger import RUN_PREFIX
 from trunkline.check.stateful.fields import inputs
 from trunkline.check.stateful.request_bodies import label_input
 from trunkline.contract.model import Create, Operation
@@ -23,8 +24,6 @@ _OF_CONNECTION = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "keep-alive"}
 )
 """The headers of a recorded request that are about its own connection."""
-_RUN = re.compile(r"trunkline-check-[0-9a-f]{10}-")
-"""The prefix of the recorded run."""
 _SECRET = re.compile(r"\$\{SECRET_(\d{1,4}):(\d{1,4})\}")
 """In the place of a secret in a body: its number in the finding, and its length."""
 _DIGITS = 6
@@ -68,7 +67,7 @@ class Writer:
 
     def body(self, text: str, operation: Operation, names: Names) -> bytes:
         """The body in the names of this run. Raises `Undecided` if no check would send it."""
-        names.texts.update(dict.fromkeys(_RUN.findall(text), self.prefix))
+        names.texts.update(dict.fromkeys(RUN_PREFIX.findall(text), self.prefix))
         text = self._with_unique_values(names.body(text), operation, names)
         text = _SECRET.sub(lambda found: _secret(found[1], int(found[2]), operation, names), text)
         _check_harmless(text, operation)

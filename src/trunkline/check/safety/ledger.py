@@ -42,8 +42,8 @@ LEDGER = FileFormat(
 _PUT_ORIGIN = "INSERT INTO ledger VALUES (?, ?, ?)"
 _PUT_ENTRY = "REPLACE INTO entries VALUES (?, ?, ?)"
 _SALT = re.compile(r"[0-9a-f]{1,64}")
-_RUN = re.compile(r"trunkline-check-[0-9a-f]{10}-")
-"""The prefix of a run. A ledger that was tampered with could otherwise make a run delete items of others."""
+RUN_PREFIX = re.compile(r"trunkline-check-[0-9a-f]{10}-")
+"""The beginning of every label of one run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +302,7 @@ def _checked(values: dict[Any, Any]) -> LedgerEntry:
         raise TypeError
     if not 0 < values["number"] < _LARGEST_NUMBER:
         raise ValueError
-    if not _RUN.fullmatch(entry.run):
+    if not RUN_PREFIX.fullmatch(entry.run):  # a tampered ledger could make a run delete items of others
         raise ValueError
     return entry
 
