@@ -18,7 +18,7 @@ from typing import Protocol
 
 from trunkline.check.availability import COMPLETENESS
 from trunkline.check.fuzz import CHECKS
-from trunkline.check.laws import LAWS
+from trunkline.check.laws import LAW_NAMES, LAWS
 from trunkline.check.rules import RULES, secret_values_rule
 from trunkline.check.stateful.laws import STATEFUL_LAWS
 from trunkline.contract.files import load_json
@@ -39,11 +39,10 @@ class _Check(Protocol):
     def basis(self) -> str: ...
 
 
-_LAW_NAMES = frozenset(law.name for law in LAWS)
 CATALOGUE: Mapping[str, Sequence[_Check]] = {
     "Rules": (*RULES, secret_values_rule({})),
     "Laws": (*LAWS, COMPLETENESS),
-    "Stateful laws": tuple(law for law in STATEFUL_LAWS if law.name not in _LAW_NAMES),
+    "Stateful laws": tuple(law for law in STATEFUL_LAWS if law.name not in LAW_NAMES),
     "Checks of Schemathesis": CHECKS,
 }
 """Every rule, law and check that a finding can name, by the title of its kind."""

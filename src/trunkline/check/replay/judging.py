@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from trunkline.check.availability import COMPLETENESS
-from trunkline.check.laws import LAWS
+from trunkline.check.laws import LAW_NAMES
 from trunkline.contract.bodies import NOTHING, all_texts, json_of
 from trunkline.contract.model import Contract
 from trunkline.contract.refusals import reasons_to_refuse
@@ -43,7 +43,6 @@ _AGREEMENTS = frozenset(
 _APART = "accounts_are_apart"
 _FINE = {"success": (200, 299), "found": (200, 299), "refused": (400, 499), "not found": (400, 499)}
 """The statuses that a stateful law expects, by its first words."""
-_LAW_NAMES = frozenset(law.name for law in LAWS)
 _SHORTEST = 4
 """The number of characters of a secret that is not found by chance."""
 
@@ -68,7 +67,7 @@ def may_differ(finding: SavedFinding, exchange: Exchange, contract: Contract) ->
     status, last = exchange.response.status, finding.requests[-1]
     if status == 429 or (status == 401 and last.is_ours) or (status >= 500 and (last.status or 0) < 500):
         return False
-    if finding.at == "status" or (finding.rule in _LAW_NAMES and not finding.writes):
+    if finding.at == "status" or (finding.rule in LAW_NAMES and not finding.writes):
         return True
     is_right = finding.rule == _APART or status == 401 or any(reasons_to_refuse(contract, exchange.request))
     return 400 <= status < 500 and is_right
