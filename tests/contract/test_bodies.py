@@ -9,7 +9,16 @@ from typing import Literal
 
 import pytest
 
-from trunkline.contract.bodies import NOTHING, at_each, at_pointer, same_id, satisfies, time_at
+from trunkline.contract.bodies import (
+    NOTHING,
+    at_each,
+    at_pointer,
+    json_object,
+    json_value,
+    same_id,
+    satisfies,
+    time_at,
+)
 from trunkline.contract.model import Filter
 from trunkline.exchange import Json
 from trunkline.findings import Evidence, Grade
@@ -76,3 +85,19 @@ def test_what_stands_nowhere_is_nothing(at: str) -> None:
 def test_ids_are_compared_in_one_way(first: Json, second: Json, same: bool) -> None:
     """The letters of a UUID have no case (RFC 9562, section 4), all others have; what no path can hold is no id."""
     assert same_id(first, second) is same
+
+
+@pytest.mark.parametrize(
+    ("body", "value", "members"),
+    [
+        (b'{"a": 1}', {"a": 1}, {"a": 1}),
+        (b'{"a": 1, "a": 2}', {"a": 2}, {}),
+        (b"[1]", [1], {}),
+        (b"", NOTHING, {}),
+        (b"{", NOTHING, {}),
+    ],
+)
+def test_a_body_is_read_without_an_exception(body: bytes, value: Json, members: Json) -> None:
+    """As any value, or as an object, which has no name twice."""
+    assert json_value(body) == value
+    assert json_object(body) == members

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trunkline.contract.bodies import at_pointer, json_of
+from trunkline.contract.bodies import at_pointer, json_of, json_value
 from trunkline.contract.model import Operation
 from trunkline.contract.refusals import query_names
-from trunkline.exchange import Exchange, NotJSON, Request, read_json
+from trunkline.exchange import Exchange, Request
 from trunkline.findings import Report
 
 
@@ -40,8 +40,5 @@ def _parameters(operation: Operation, request: Request) -> Iterator[str]:
         sent = {*query_names(request.query)}
         yield from (parameter.name for parameter in operation.query_parameters if parameter.name in sent)
     if request.body and operation.body:
-        try:
-            body = read_json(request.body).value
-        except NotJSON:
-            return
+        body = json_value(request.body)
         yield from (name for name in operation.inputs if isinstance(body, dict) and name in body)

@@ -10,9 +10,10 @@ import click
 
 from trunkline.cli.output import SUCCESS
 from trunkline.contract import folders
+from trunkline.contract.bodies import json_object
 from trunkline.contract.requests import bearer
 from trunkline.errors import TargetError, UsageError
-from trunkline.exchange import NotJSON, Request
+from trunkline.exchange import Request
 from trunkline.mock import storage
 from trunkline.redaction import redactor
 from trunkline.settings import OPTIONS, Settings
@@ -45,11 +46,7 @@ def _reset_server(url: str, vendors: tuple[str, ...], token: str | None) -> list
     server = targets.http(url, timeout=_TIMEOUT)
     query = urlencode([("vendor", name) for name in vendors])
     response = server(Request("POST", access.RESERVED + access.RESET, query, (access.HEADER, *credential)))
-    try:
-        body = response.json()
-    except NotJSON:
-        body = None
-    body = body if isinstance(body, dict) else {}
+    body = json_object(response.body)
     names, error = body.get("reset"), body.get("error")
     if response.status == 200 and isinstance(names, list) and all(isinstance(name, str) for name in names):
         return names

@@ -6,7 +6,18 @@ from collections.abc import Collection, Iterable, Iterator
 
 from trunkline.contract.formats import FORMATS, Time, read_time
 from trunkline.contract.model import DocumentedResponse, Filter, List, Operation
-from trunkline.exchange import Exchange, Json, NotJSON, Place, Response, all_places, cached_by_body, resolve
+from trunkline.exchange import (
+    Exchange,
+    Json,
+    NotJSON,
+    Place,
+    Response,
+    all_places,
+    cached_by_body,
+    parse_json,
+    read_json,
+    resolve,
+)
 
 _LOWER = bytes(range(256)).lower()
 _UUID_LENGTH = 36
@@ -20,6 +31,23 @@ def json_of(exchange: Exchange) -> Json:
         return exchange.response.json()
     except NotJSON:
         return NOTHING
+
+
+def json_value(body: bytes) -> Json:
+    """A body as a JSON value, or `NOTHING` when it is not JSON. Of a name that occurs twice it has the last value."""
+    try:
+        return read_json(body).value
+    except NotJSON:
+        return NOTHING
+
+
+def json_object(body: bytes) -> dict[str, Json]:
+    """The JSON object that a body is; an empty one for any other body, and if a name occurs twice."""
+    try:
+        value = parse_json(body)
+    except NotJSON:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def at_pointer(value: Json, at: str) -> Json:

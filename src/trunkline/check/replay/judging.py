@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from trunkline.check.availability import COMPLETENESS
 from trunkline.check.laws import LAW_NAMES
-from trunkline.contract.bodies import NOTHING, all_texts, json_of
+from trunkline.contract.bodies import NOTHING, all_texts, json_object, json_of
 from trunkline.contract.model import Contract
 from trunkline.contract.refusals import reasons_to_refuse
-from trunkline.exchange import Exchange, Json, NotJSON, Response, parse_json
+from trunkline.exchange import Exchange, Json, Response
 from trunkline.findings import LONGEST_VALUE, to_text, truncate
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _is_like_sent(item: Json, exchanges: Sequence[Exchange], own: set[str]) -> b
     """Whether an item that no creation answered has a text of a body that was refused."""
     if not isinstance(item, dict) or own & {*map(str, item.values())}:
         return False
-    refused = (_sent(exchange) for exchange in exchanges if exchange.response.status >= 400)
+    refused = (json_object(exchange.request.body) for exchange in exchanges if exchange.response.status >= 400)
     texts = {value for body in refused for value in body.values() if isinstance(value, str) and len(value) >= _SHORTEST}
     return any(value in texts for value in item.values() if isinstance(value, str))
 
@@ -204,7 +204,7 @@ def _own_id(values: Iterator[Json] | Sequence[Json] | Json, own: set[str]) -> st
 def _values_before(name: str, exchanges: Sequence[Exchange], identity: str) -> Iterator[Json]:
     """The values of a field of an item before the last response, the latest first: as shown, or as sent."""
     *earlier, last = exchanges
-    if name in (sent := _sent(last)):
+    if name in (sent := json_object(last.request.body)):
         yield sent[name]
     for exchange in reversed(earlier):
         body = json_of(exchange)
@@ -217,14 +217,5 @@ def _values_before(name: str, exchanges: Sequence[Exchange], identity: str) -> I
         if len(items) > 1:
             items = [item for item in items if identity in map(str, item.values())]
         yield from (item[name] for item in items[:1])
-        if name in (sent := _sent(exchange)):
+        if name in (sent := json_object(exchange.request.body)):
             yield sent[name]
-
-
-def _sent(exchange: Exchange) -> Mapping[str, Json]:
-    """The JSON object that was sent, or an empty one."""
-    try:
-        sent = parse_json(exchange.request.body) if exchange.request.body else {}
-    except NotJSON:
-        return {}
-    return sent if isinstance(sent, dict) else {}

@@ -15,9 +15,10 @@ from trunkline.check.replay.saved import SavedRequest
 from trunkline.check.safety.ledger import RUN_PREFIX
 from trunkline.check.stateful.fields import inputs
 from trunkline.check.stateful.request_bodies import label_input
+from trunkline.contract.bodies import json_object
 from trunkline.contract.model import Create, Operation
 from trunkline.contract.patterns import sample
-from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Headers, Json, NotJSON, parse_json
+from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Headers, Json
 from trunkline.redaction import REDACTED
 
 _OF_CONNECTION = frozenset(
@@ -113,13 +114,8 @@ def _check_harmless(text: str, operation: Operation) -> None:
             raise Undecided(f"its {input_.name} is none that a check would send")
 
 
-def _object(text: str) -> Mapping[str, Json]:
-    """The JSON object that a body is, or an empty one."""
-    try:
-        value = parse_json(text.encode("utf-8", "surrogateescape"))
-    except NotJSON:
-        return {}
-    return value if isinstance(value, dict) else {}
+def _object(text: str) -> dict[str, Json]:
+    return json_object(text.encode("utf-8", "surrogateescape"))
 
 
 def credential_of(first: str | None, second: str | None) -> dict[str, str]:

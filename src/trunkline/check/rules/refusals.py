@@ -8,7 +8,7 @@ from functools import reduce
 from trunkline.check.problem import Problem, customary
 from trunkline.check.rules.outline import views
 from trunkline.check.rules.rule import rule
-from trunkline.contract.bodies import at_pointer, json_of
+from trunkline.contract.bodies import at_pointer, json_object, json_of
 from trunkline.contract.model import Operation
 from trunkline.contract.predicates import flags_success, is_update
 from trunkline.contract.refusals import (
@@ -19,7 +19,7 @@ from trunkline.contract.refusals import (
     parse_request,
     reasons_to_refuse,
 )
-from trunkline.exchange import Exchange, NotJSON, parse_json
+from trunkline.exchange import Exchange
 from trunkline.findings import Evidence, Finding
 
 _NOT_ABOUT_VALIDITY = frozenset(
@@ -61,12 +61,8 @@ def _read_only_fields(operation: Operation, exchange: Exchange) -> Iterator[Prob
     """A note for each field of an update that the item shows, but that no page lists as an input."""
     if not is_update(operation) or operation.body is None:
         return
-    try:
-        sent = parse_json(exchange.request.body)
-    except NotJSON:
-        return
     read_only = views(operation) - {*operation.inputs}
-    for name in sorted(read_only.intersection(sent)) if isinstance(sent, dict) else ():
+    for name in sorted(read_only.intersection(json_object(exchange.request.body))):
         message, expected = "an update of a field that is no input is answered with success", f"refused, or no {name}"
         seen = f"{exchange.response.status} for a body with {name}"
         yield Problem(message, _UNNOTICED, "status", f"{operation.body.pointer}", expected, seen)

@@ -15,11 +15,10 @@ from trunkline.check.safety.ownership import (
     authorization,
     has_prefix,
     is_safe_id,
-    json_value,
     label_value,
     safe_path,
 )
-from trunkline.contract.bodies import at_pointer
+from trunkline.contract.bodies import at_pointer, json_value
 from trunkline.contract.model import Delete
 from trunkline.errors import TargetError
 from trunkline.exchange import NOT_FOUND, Json, Request, Response, Target

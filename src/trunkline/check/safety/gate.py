@@ -14,12 +14,11 @@ from trunkline.check.safety.ownership import (
     Ownership,
     ids_by_resource,
     is_safe_id,
-    json_value,
     label_value,
     safe_path,
 )
 from trunkline.check.settling import NO_SETTLING, Settling
-from trunkline.contract.bodies import at_pointer, id_key
+from trunkline.contract.bodies import at_pointer, id_key, json_value
 from trunkline.contract.model import Act, Contract, Create, Delete, Operation, Update
 from trunkline.errors import BudgetExhausted, NotOurs, UsageError
 from trunkline.exchange import SAFE_METHODS, Json, Request, Response, Target, pointer

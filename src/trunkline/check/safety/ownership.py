@@ -18,7 +18,7 @@ from trunkline.check.safety.ledger import Ledger, LedgerEntry
 from trunkline.contract.bodies import NOTHING, at_pointer, id_key, json_of, same_id
 from trunkline.contract.model import Act, Contract, Create, Delete, Fetch, List, Operation, Update
 from trunkline.contract.requests import fill_path
-from trunkline.exchange import NOT_FOUND, Exchange, Headers, Json, NotJSON, Request, Response, Target, read_json
+from trunkline.exchange import NOT_FOUND, Exchange, Headers, Json, Request, Response, Target
 
 _SAFE_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~:@=-]{1,256}")
 
@@ -69,14 +69,6 @@ def has_prefix(label: Json, prefix: str) -> bool:
 def authorization(header: str | None) -> Headers:
     """The header fields of a request with a credential, or without one."""
     return (("authorization", header),) if header else ()
-
-
-def json_value(body: bytes) -> Json:
-    """A body as a JSON value, or `NOTHING` when it is not JSON."""
-    try:
-        return read_json(body).value
-    except NotJSON:
-        return NOTHING
 
 
 @dataclass(slots=True, repr=False)

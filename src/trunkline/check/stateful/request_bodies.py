@@ -23,9 +23,10 @@ from trunkline.check.stateful.fields import (
     inputs,
     shown_fields,
 )
+from trunkline.contract.bodies import json_object
 from trunkline.contract.model import DOCUMENT, Contract, Create, Operation, Update
 from trunkline.contract.patterns import sample
-from trunkline.exchange import Json, NotJSON, Request, parse_json
+from trunkline.exchange import Json, Request
 from trunkline.findings import Evidence
 
 Values: TypeAlias = dict[str, Json]
@@ -98,12 +99,9 @@ def make_harmless(contract: Contract, request: Request, random: Random) -> Reque
     The label stays: the gate gives it the prefix of the run. Invalid values stay too, because they must be refused.
     """
     operation = next((found for found in contract.match(request.path)[0] if found.method == request.method), None)
-    try:
-        sent = parse_json(request.body)
-    except NotJSON:
+    if operation is None:
         return request
-    if operation is None or not isinstance(sent, dict):
-        return request
+    sent = json_object(request.body)
     texts = {
         input_.name: sample(input_.pattern, random)
         for input_ in inputs(operation)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from trunkline.contract.bodies import json_object
 from trunkline.contract.http import reason_phrase, with_implied
 from trunkline.contract.model import Contract, Create, Delete, DocumentedResponse, Operation
 from trunkline.contract.refusals import CAUSES, Refusal, bounds
-from trunkline.exchange import Json, NotJSON, Request, Response, parse_json, resolve
+from trunkline.exchange import Json, Request, Response, resolve
 from trunkline.mock.mock import REFUSAL_HEADER, Mock
 from trunkline.mock.views import encode
 from trunkline.mock.world import fill_template
@@ -95,14 +96,6 @@ def _placeholders(cause: str, operation: Operation | None, request: Request, con
         if cause in parameter.causes:
             return {**texts, "name": parameter.name, "bounds": bounds(parameter.schema)}
     for name in names:
-        return {**texts, "name": name, **_sent(request, name)}
+        sent = json_object(request.body)
+        return {**texts, "name": name, **({"value": str(sent[name])} if name in sent else {})}
     return texts
-
-
-def _sent(request: Request, name: str) -> dict[str, str]:
-    """The value of a field in the body."""
-    try:
-        body = parse_json(request.body)
-    except NotJSON:
-        return {}
-    return {"value": str(body[name])} if isinstance(body, dict) and name in body else {}

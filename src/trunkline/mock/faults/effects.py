@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from msgspec import UNSET
 
+from trunkline.contract.bodies import json_object
 from trunkline.contract.model import Create, Operation, Update
 from trunkline.exchange import (
     Headers,
@@ -96,12 +97,7 @@ class MockRequest:
         operation = self.operation
         if operation is None or operation.body is None:
             return {}
-        try:
-            body = parse_json(self.request.body)
-        except NotJSON:
-            return {}
-        if not isinstance(body, dict):
-            return {}
+        body = json_object(self.request.body)
         found: dict[str, Request] = {}
         for name in (name for name in body if name in optional_fields(operation)):
             rest = {other: value for other, value in body.items() if other != name}
