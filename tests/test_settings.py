@@ -265,10 +265,10 @@ def test_as_many_records_can_be_asked_for_as_are_generated() -> None:
 # --- mistakes -------------------------------------------------------------------------------------------------------
 
 MISTAKES = {
-    "prot = 1": "{file} has an unknown key 'prot'; did you mean port?; docs/configuration.md lists the keys",
+    "prot = 1": "{file} has an unknown key 'prot'; did you mean port?; `trunkline docs configuration` lists the keys",
     "max-requests = 1": "{file} has an unknown key 'max-requests'; did you mean max_requests?; *",
-    "x = 1": "{file} has an unknown key 'x'; docs/configuration.md lists the keys",
-    'tokn = "x"': "{file} has an unknown key 'tokn'; docs/configuration.md lists the keys",
+    "x = 1": "{file} has an unknown key 'x'; `trunkline docs configuration` lists the keys",
+    'tokn = "x"': "{file} has an unknown key 'tokn'; `trunkline docs configuration` lists the keys",
     'port = "1"': "port in {file} is not a whole number from 0 to 65535; write it without quotes",
     "port = true": "port in {file} is not a whole number from 0 to 65535",
     "port = 65536": "port in {file} is not a whole number from 0 to 65535",

@@ -52,7 +52,7 @@ from trunkline.transport import connect, server, targets
 VENDORS = folders.names()
 TOKEN = "tok_hush_0123456789"
 SCHEMA = json.loads((Path(trunkline.__file__).parent / "report/report.schema.json").read_text("utf-8"))
-COMMANDS = ("serve", "reset", "check", "validate", "export", "faults", "rules", "explain", "replay")
+COMMANDS = ("serve", "reset", "check", "validate", "export", "faults", "rules", "explain", "replay", "docs")
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -140,7 +140,7 @@ def test_each_command_has_help_with_an_example_and_the_vendors(run: Run, command
     code, out, err = run(command, "--help")
     assert (code, err) == (0, "")
     assert re.search(rf"\nExample:\n  .*trunkline {command}\b[^\n]*\n", out)
-    takes_none = command in ("replay", "faults", "rules")
+    takes_none = command in ("replay", "faults", "rules", "docs")
     assert (f"\nVendors:\n  {', '.join(VENDORS)}\n" in out, "Vendors:" in out) == (not takes_none, not takes_none)
 
 
@@ -398,7 +398,9 @@ def test_an_output_that_cannot_be_written_is_one_sentence(
 
 def test_an_output_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
     """Also without a buffer in Python, where a write that writes less is no error."""
-    line = f"ulimit -f 8; trap '' XFSZ; exec {sys.executable} -m trunkline.cli export {VENDORS[0]} > {tmp_path / 'out'}"
+    line = (
+        f"ulimit -f 8; trap '' XFSZ; exec {sys.executable} -B -m trunkline.cli export {VENDORS[0]} > {tmp_path / 'out'}"
+    )
     for environ in ({}, {"PYTHONUNBUFFERED": "1"}):
         command = ["bash", "-c", line]
         ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(**environ))

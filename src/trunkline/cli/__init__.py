@@ -165,7 +165,7 @@ def cli(context: click.Context) -> int | None:
 
     Example: trunkline serve
 
-    Options can also be set in the environment, in trunkline.toml or in pyproject.toml: see docs/configuration.md.
+    Options can also be set in the environment, in trunkline.toml or in pyproject.toml: `trunkline docs configuration`.
 
     Exit codes: 0 when all is well, 1 for findings, 2 when something could not be done or too little was judged, 130
     when interrupted.

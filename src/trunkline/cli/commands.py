@@ -11,6 +11,7 @@ import click
 from trunkline.cli.completion import (
     complete_check,
     complete_operation_or_file,
+    complete_page,
     complete_scenario,
     complete_vendors,
     completer,
@@ -138,7 +139,7 @@ COMMANDS = (
         """Judge responses of VENDOR: from files, from folders, from standard input (-), or with --live one from an
         implementation.
 
-        A SOURCE is a HAR file, a cassette of vcrpy, Betamax or VCR, NDJSON (docs/traffic.md), a report of
+        A SOURCE is a HAR file, a cassette of vcrpy, Betamax or VCR, NDJSON (`trunkline docs traffic`), a report of
         Schemathesis, the output of `curl -i` or `curl -v`, or a JSON body alone; it may be compressed with gzip.
         OPERATION is an operationId; it can be left out if the request or the response shows which one it is. A
         rule that needs something the source does not contain, such as the request, is reported as not
@@ -221,7 +222,7 @@ COMMANDS = (
         """List the scenarios of faults that a mock can play, or show one, SCENARIO.
 
         Each says what happens, and what a good client does. The option --scenario of `trunkline serve` plays one.
-        docs/mock.md explains faults of your own.
+        `trunkline docs mock#faults` explains faults of your own.
         """,
         click.Argument(["name"], required=False, metavar="[SCENARIO]", shell_complete=complete_scenario),
         example="trunkline faults lost-answer",
@@ -243,11 +244,21 @@ COMMANDS = (
         """Explain RULE, the name of a rule, law or check in a finding: its meaning, the pages that it stands on, its
         usual causes, how to fix it, and an example that breaks it.
 
-        Without RULE, all are listed. VENDOR narrows the pages. The same texts are in docs/rules.md.
+        Without RULE, all are listed. VENDOR narrows the pages. `trunkline docs rules` has all texts.
         """,
         click.Argument(["name"], required=False, metavar="[RULE]", shell_complete=complete_check),
         click.Argument(["vendor"], required=False, metavar="[VENDOR]", shell_complete=complete_vendors),
         example="trunkline explain page_holds_at_most_limit",
+    ),
+    command(
+        "docs",
+        "Show a page of the documentation.",
+        """Show PAGE of the documentation, such as mock, or a section of it, such as mock#faults.
+
+        Without PAGE, all pages are listed.
+        """,
+        click.Argument(["name"], required=False, metavar="[PAGE]", shell_complete=complete_page),
+        example="trunkline docs mock#faults",
     ),
 )
 """Every command, in the order of `trunkline --help`."""

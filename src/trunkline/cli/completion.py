@@ -59,6 +59,11 @@ def complete_check(_context: Context, _parameter: Parameter, beginning: str) -> 
     return _items(_checks(), beginning)
 
 
+def complete_page(_context: Context, _parameter: Parameter, beginning: str) -> list[CompletionItem]:
+    """The pages of the documentation."""
+    return _items(sorted(path.stem for path in folders.docs().glob("*.md")), beginning)
+
+
 def completer(row: Option) -> _Complete:
     """The function that completes the value of an option, as far as anything is known about it."""
 

@@ -1,6 +1,6 @@
-"""The folders with the data of vendors. This module imports little, since every pytest run imports it.
+"""The folders with the data of vendors, and with the documentation. It imports little: every pytest run imports it.
 
-In a wheel the data are in `trunkline/_data`, in a checkout in its top folder. `TRUNKLINE_DATA` names one more folder
+In a wheel they are in `trunkline/_data`, in a checkout in its top folder. `TRUNKLINE_DATA` names one more folder
 with `schemas/` and `fixtures/`, for your own vendors; an empty value names none.
 """
 
@@ -17,8 +17,7 @@ def roots() -> tuple[Path, ...]:
 
     Raises `UsageError` when `TRUNKLINE_DATA` names a folder without them, or a vendor that trunkline has too.
     """
-    package = Path(__file__).resolve().parents[1]
-    own = package / "_data" if (package / "_data").is_dir() else package.parents[1]
+    own = _own()
     more = os.environ.get("TRUNKLINE_DATA")
     if not more:
         return (own,)
@@ -29,9 +28,19 @@ def roots() -> tuple[Path, ...]:
     return own, Path(more)
 
 
+def docs() -> Path:
+    """The folder with the pages of the documentation."""
+    return _own() / "docs"
+
+
 def names() -> tuple[str, ...]:
     """The names of all vendors, in alphabetical order."""
     return tuple(sorted({name for root in roots() for name in _vendors(root)}))
+
+
+def _own() -> Path:
+    package = Path(__file__).resolve().parents[1]
+    return package / "_data" if (package / "_data").is_dir() else package.parents[1]
 
 
 def _vendors(root: Path) -> set[str]:

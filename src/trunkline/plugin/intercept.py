@@ -225,7 +225,8 @@ class Guard:
         name = _name(host)
         if listener := self._listeners.get(name):
             way = way or "through a proxy, or with a resolver that is not Python"
-            past, advice = f"past the mock of {listener.vendor}", "docs/plugin.md says what can be intercepted"
+            past = f"past the mock of {listener.vendor}"
+            advice = "`trunkline docs plugin#hosts-that-are-hard-coded` says what can be intercepted"
             sentence = f"{self._test} would reach {listener.host} {past}, {way}; {advice}"
         else:
             vendor = self._vendors[name]

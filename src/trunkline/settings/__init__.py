@@ -305,7 +305,7 @@ class Settings:
     fault: tuple[str, ...] = option(
         _text("FAULT"),
         "serve",
-        "Set a fault, such as 'listTrunks: 503 x2' (docs/mock.md); can be repeated.",
+        "Set a fault, such as 'listTrunks: 503 x2' (trunkline docs mock#faults); can be repeated.",
         (),
     )
     faults: str | None = option(FILE, "serve", "A TOML file with a list of faults.")
@@ -484,20 +484,20 @@ class Settings:
         short="--fail-on",
     )
     format: str = option(
-        FORMAT, "check validate proxy", f"How the report is printed: {FORMAT.wanted} (docs/report.md).", "text"
+        FORMAT, "check validate proxy", f"How the report is printed: {FORMAT.wanted} (trunkline docs report).", "text"
     )
     report: tuple[tuple[str, str], ...] = option(
         REPORT,
         "check validate proxy pytest",
         "Also write the report to this file, in this format; - is standard output, instead of --format; can be repeated"
-        " (docs/report.md).",
+        " (trunkline docs report).",
         (),
     )
     baseline: str | None = option(
         FILE,
         "check validate proxy pytest",
         "A TOML file with the findings that are known, each with a reason and an expiry: they do not fail the run"
-        " (docs/report.md).",
+        " (trunkline docs report).",
     )
     update_baseline: bool = option(
         FLAG,
@@ -512,10 +512,14 @@ class Settings:
         PERCENT, "pytest", "Fail the run if your client has met fewer of the documented answers."
     )
     drift_format: str = option(
-        TEXT_OR_JSON, "drift", "How the drift is printed: text or json (docs/drift.md).", "text", flag="--format"
+        TEXT_OR_JSON, "drift", "How the drift is printed: text or json (trunkline docs drift).", "text", flag="--format"
     )
     replay_format: str = option(
-        TEXT_OR_JSON, "replay", "How the outcomes are printed: text or json (docs/report.md).", "text", flag="--format"
+        TEXT_OR_JSON,
+        "replay",
+        "How the outcomes are printed: text or json (trunkline docs report).",
+        "text",
+        flag="--format",
     )
     against: tuple[str, ...] = option(
         FILE, "drift", "Compare with this older recording instead of the contract; can be repeated.", ()

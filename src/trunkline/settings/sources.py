@@ -206,7 +206,7 @@ def _check(path: Path, source: Source) -> None:
             from trunkline.findings import suggestion  # noqa: PLC0415 - only for a mistake
 
             meant = suggestion(key, [name for name, other in OPTIONS.items() if other.type not in _SECRETS])
-            raise UsageError(f"{path} has an unknown key {key!r}{meant}; docs/configuration.md lists the keys")
+            raise UsageError(f"{path} has an unknown key {key!r}{meant}; `trunkline docs configuration` lists the keys")
         if row.type in _SECRETS:
             raise UsageError(describe_secret(path, row))
         if all(key in COMMAND_LINE_ONLY.get(interface, ()) for interface in row.interfaces):
