@@ -15,7 +15,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from trunkline.mock.faults import FaultyResponse
-from trunkline.transport.scope import CONNECTION, Message, Receive, Send
+from trunkline.transport.scope import SERVER_CONNECTION, Message, Receive, Send
 
 if TYPE_CHECKING:
     from trunkline.transport.protocol import ServerConnection
@@ -38,7 +38,7 @@ async def deliver(
     """Send the head and the body as the fault asks. Raises `ConnectionError` where it cannot close."""
     wanted = response.delivery
     await asyncio.sleep(wanted.delay)
-    connection: ServerConnection | None = scope.get("state", {}).get(CONNECTION)
+    connection: ServerConnection | None = scope.get("state", {}).get(SERVER_CONNECTION)
     if wanted.cut and connection is None:
         raise ConnectionError(f"the fault {response.fault} closes the connection, which this server does not show")
     if wanted.skew and connection:

@@ -14,7 +14,7 @@ from trunkline.exchange import RawHeaders
 from trunkline.transport.access import RequestRefused
 from trunkline.transport.addresses import is_loopback
 from trunkline.transport.protocol import MAX_HEAD
-from trunkline.transport.scope import CONNECTION, Message, Receive, Send
+from trunkline.transport.scope import SERVER_CONNECTION, Message, Receive, Send
 
 log = logging.getLogger("trunkline.transport.forwarding")
 
@@ -115,7 +115,7 @@ async def _send_back(
         raise RequestRefused(502, f"{place} did not answer in HTTP/1.1") from None
     if head.status_code not in STATUSES:
         raise RequestRefused(502, f"{place} answered with the status {head.status_code}, which HTTP does not have")
-    connection = scope["state"][CONNECTION]
+    connection = scope["state"][SERVER_CONNECTION]
     for _, date in (field for field in head.headers if field[0] == b"date"):
         connection.set_date(scope, date)  # which the server would else add
     headers = [field for field in _passed_on(head.headers) if field[0] != b"date"]

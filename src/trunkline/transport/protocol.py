@@ -22,7 +22,7 @@ try:
 except ImportError:  # httptools is not available everywhere
     HttpToolsProtocol = H11Protocol  # type: ignore[assignment,misc]
 
-from trunkline.transport.scope import CONNECTION
+from trunkline.transport.scope import SERVER_CONNECTION
 
 MAX_HEAD = 256 << 10
 """The most bytes of a request line with its header fields, or of what follows a body, for both parsers."""
@@ -209,7 +209,7 @@ class ServerConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.transport = cast("asyncio.Transport", _JoinedWrites(self.transport))
         self._chosen = (_FAST if _is_ordinary(data) else _Slow)(
-            self._server.config, self._server.server_state, {**self._state, CONNECTION: self}
+            self._server.config, self._server.server_state, {**self._state, SERVER_CONNECTION: self}
         )
         self._chosen.when_lost = self._tell
         self.transport.set_protocol(self._chosen)

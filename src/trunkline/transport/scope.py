@@ -14,7 +14,7 @@ ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 SCHEME = "trunkline.scheme"
 """The scheme of a whole address that the request names: that of `scheme` is the connection's."""
 
-CONNECTION = "trunkline.connection"
+SERVER_CONNECTION = "trunkline.connection"
 """In `state`: the connection of the request."""
 ENDING = "trunkline.ending"
 """In `state`: the `asyncio.Event` that the server sets when it ends, for answers without an end."""

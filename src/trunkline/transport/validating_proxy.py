@@ -24,7 +24,7 @@ from trunkline.transport.forwarding import end_to_end
 from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import BEHIND, BROKEN_OFF, TOO_LARGE, UNANSWERED, Metrics
 from trunkline.transport.protocol import ServerConnection
-from trunkline.transport.scope import CONNECTION, ASGIApp, Message, Receive, Send
+from trunkline.transport.scope import SERVER_CONNECTION, ASGIApp, Message, Receive, Send
 from trunkline.transport.upstream import BrokenOff, Connections, Unanswered, UpstreamAnswer
 
 log = logging.getLogger("trunkline.transport.validating_proxy")
@@ -103,7 +103,7 @@ class ValidatingProxy:
             return
         if self._closing is None:
             self._closing = asyncio.create_task(self._close_at_end())
-        connection: ServerConnection = scope["state"][CONNECTION]
+        connection: ServerConnection = scope["state"][SERVER_CONNECTION]
         if connection.is_closed:
             return
         task = cast("asyncio.Task[None]", asyncio.current_task())
@@ -136,7 +136,7 @@ class _ForwardedExchange:
     ) -> None:
         self._proxy, self._scope, self._receive, self._send = proxy, scope, receive, send
         self._task = task
-        self._connection: ServerConnection = scope["state"][CONNECTION]
+        self._connection: ServerConnection = scope["state"][SERVER_CONNECTION]
         self._time, self._begin = time.time(), time.perf_counter()
         self._sent = self._begin
         """When the last part of the request was passed on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from trunkline.check.drift.kinds import KINDS
+from trunkline.check.drift.kinds import CHANGE_KINDS
 from trunkline.check.drift.profile import OTHERS, BodyPlace, ChangeCause, Deviation, Profile, Sighting
 from trunkline.findings import Grade, Reading
 
@@ -21,13 +21,13 @@ class Change:
     def breaks(self) -> bool:
         """Whether it breaks a client. Nobody relies on what no page says."""
         evidence = self.deviation.evidence
-        return KINDS[self.cause.kind].breaks and (evidence is None or evidence.grade.rank <= Grade.IMPLIED.rank)
+        return CHANGE_KINDS[self.cause.kind].breaks and (evidence is None or evidence.grade.rank <= Grade.IMPLIED.rank)
 
     @property
     def message(self) -> str:
         """The change as a sentence: `a value is not one of those listed`."""
         more = "; others like it are only counted from here on" if self.cause.detail == OTHERS else ""
-        return KINDS[self.cause.kind].statement + more
+        return CHANGE_KINDS[self.cause.kind].statement + more
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -57,7 +57,7 @@ def drift(profile: Profile, older: Profile | None = None) -> Drift:
     """The differences of a profile from the contract, or from an older profile."""
     found = dict(profile.deviations if older is None else _from_older(profile, older))
     changes = [Change(cause, seen) for cause, seen in found.items()]
-    changes.sort(key=lambda change: (not change.breaks, [*KINDS].index(change.cause.kind), change.cause))
+    changes.sort(key=lambda change: (not change.breaks, [*CHANGE_KINDS].index(change.cause.kind), change.cause))
     asked = {name for name, _ in profile.responses}
     unseen = ((*key, place) for key, root in sorted(profile.places.items()) for place in root.unseen())
     unasked = (found.operation_id for found in profile.contract.operations if found.operation_id not in asked)

@@ -13,7 +13,7 @@ class ChangeKind(NamedTuple):
     statement: str
 
 
-KINDS: Mapping[str, ChangeKind] = {
+CHANGE_KINDS: Mapping[str, ChangeKind] = {
     "property_missing": ChangeKind(True, "a required property is missing"),
     "property_gone": ChangeKind(True, "a property that the older recording has is gone"),
     "null": ChangeKind(True, "a value is null, which is not documented"),

@@ -28,7 +28,7 @@ LONGEST_FAULT = 64 << 10
 LONGEST_TOGETHER = 1 << 20
 """The most characters of the faults of one session together."""
 _LONGEST_QUOTED = 200
-KINDS = ("list", "fetch", "create", "update", "delete", "act", "read", "write")
+_OPERATION_KINDS = ("list", "fetch", "create", "update", "delete", "act", "read", "write")
 """The names of `Fault.operation` for several operations."""
 
 
@@ -159,13 +159,13 @@ def _mistake(fault: Fault, served: list[Vendor]) -> str:
         return effects.no_such("vendor", fault.vendor, [vendor.name for vendor in served])
     operations = [operation for vendor in vendors for operation in vendor.contract.operations]
     matching = [operation for operation in operations if is_meant(fault.operation, operation)]
-    if fault.operation in KINDS and not matching:
+    if fault.operation in _OPERATION_KINDS and not matching:
         whose = ", ".join(vendor.name for vendor in vendors)
         return f"no operation of {whose} is of the kind {fault.operation}"
     if fault.operation != ANY:
         if not matching:
             names = [operation.operation_id for operation in operations]
-            return effects.no_such("operation", fault.operation, (*names, *KINDS))
+            return effects.no_such("operation", fault.operation, (*names, *_OPERATION_KINDS))
         parameters = list(dict.fromkeys(one.name for operation in matching for one in operation.parameters))
         for name in fault.where:
             if name not in parameters:
