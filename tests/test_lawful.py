@@ -50,7 +50,7 @@ from tests.defects import (
 )
 from tests.requests import request_of
 from trunkline import mock
-from trunkline.check.laws.session import Inconclusive, Session
+from trunkline.check.laws.session import Inconclusive, LawSession
 from trunkline.contract.model import List
 from trunkline.exchange import Json, Request, Response, Target
 from trunkline.mock import loader
@@ -957,7 +957,7 @@ def test_a_list_that_may_have_more_items_is_not_complete() -> None:
     """A list without documented paging is not taken as complete when it has as many items as a page of the vendor."""
     (operation,) = LOADED["talkover"].contract.of_kind(List, "trunks")
     short, long = (
-        Session(operation, mock.from_vendor(loader.load("talkover", trunks=count)), TOKENS["talkover"])
+        LawSession(operation, mock.from_vendor(loader.load("talkover", trunks=count)), TOKENS["talkover"])
         for count in (19, 20)
     )
     assert len(short.whole()) == 19

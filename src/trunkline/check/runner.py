@@ -21,7 +21,7 @@ from trunkline.check.availability import (
     describe,
     missing_operation_finding,
 )
-from trunkline.check.laws import LAWS, Law, Session
+from trunkline.check.laws import LAWS, Law, LawSession
 from trunkline.check.laws.refusals import disclosures
 from trunkline.check.laws.session import AccountReadings, comparable
 from trunkline.check.problem import Problem, customary, implied
@@ -207,12 +207,12 @@ class Checker:
             self.report.secrets |= {secret for secret in sent if len({*secret}) >= _FEWEST_CHARACTERS}
         self.report.add(finding)
 
-    def session(self, operation: Operation) -> Session:
+    def session(self, operation: Operation) -> LawSession:
         """The session about an operation, which all its laws share."""
         return self._survey.session(operation)
 
-    def _new_session(self, operation: Operation, parameters: dict[str, str]) -> Session:
-        return Session(
+    def _new_session(self, operation: Operation, parameters: dict[str, str]) -> LawSession:
+        return LawSession(
             operation,
             comparable(read_only(self._judged)),
             self.credential,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from trunkline.check.availability import UNKNOWN_ID, Availability, unanswered
-from trunkline.check.laws import Session
+from trunkline.check.laws import LawSession
 from trunkline.check.lists import read_list
 from trunkline.contract.bodies import at_pointer, identities, json_of, succeeded
 from trunkline.contract.model import List, Operation
@@ -34,16 +34,16 @@ class Survey:
     credential: str | None
     given: Mapping[str, str]
     availability: Availability
-    new_session: Callable[[Operation, dict[str, str]], Session]
+    new_session: Callable[[Operation, dict[str, str]], LawSession]
     ask_nowhere: Callable[[], Exchange]
-    _sessions: dict[str, Session] = field(default_factory=dict)
+    _sessions: dict[str, LawSession] = field(default_factory=dict)
     _first_ids: dict[str, str] = field(default_factory=dict)
     _empty: set[str] = field(default_factory=set)
     """The resources of which a list shows that the account has none."""
 
     # --- items ------------------------------------------------------------------------------------------------------
 
-    def session(self, operation: Operation) -> Session:
+    def session(self, operation: Operation) -> LawSession:
         """The session about an operation. All its laws share it, so that each list is read once."""
         name = operation.operation_id
         if name not in self._sessions:
@@ -54,7 +54,7 @@ class Survey:
         self, operation: Operation, credential: str | None, parameters: Mapping[str, str] | None = None
     ) -> Exchange:
         """Send the plain documented request; the rules do not judge its response."""
-        return Session(operation, self.target, credential, parameters or {}).ask()
+        return LawSession(operation, self.target, credential, parameters or {}).ask()
 
     def _parameters(self, operation: Operation) -> dict[str, str]:
         """The known path parameters of an operation that reads: those given, else the id of the first listed item."""
@@ -91,7 +91,7 @@ class Survey:
                 continue
             for listing in self.vendor.contract.of_kind(List, resource):
                 if not listing.parents:
-                    reading = read_list(listing, Session(listing, self.target, self.credential).ask, until=identity)
+                    reading = read_list(listing, LawSession(listing, self.target, self.credential).ask, until=identity)
                     gone = gone or (reading.whole and identity not in reading.ids)
             if gone:
                 self._first_ids.pop(resource, None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from trunkline.check.laws.session import Inconclusive, Session, law
+from trunkline.check.laws.session import Inconclusive, LawSession, law
 from trunkline.check.problem import Problem, implied
 from trunkline.check.strategies import search
 from trunkline.contract.bodies import NOTHING, at_pointer, id_key, satisfies, time_at
@@ -15,19 +15,19 @@ from trunkline.contract.predicates import has_filters
 from trunkline.findings import to_text
 
 
-def _filters(session: Session[List]) -> Iterator[tuple[Parameter, Filter, list[str]]]:
+def _filters(session: LawSession[List]) -> Iterator[tuple[Parameter, Filter, list[str]]]:
     """Each filter with the values that are documented for it, or else with some values of items."""
     for name, filter_ in session.operation.kind.filters.items():
         parameter = session.operation.parameter(name)
         yield parameter, filter_, parameter.schema.get("enum") or _values_in_use(session, filter_)
 
 
-def _cases(session: Session[List]) -> Iterator[tuple[Parameter, Filter, str]]:
+def _cases(session: LawSession[List]) -> Iterator[tuple[Parameter, Filter, str]]:
     """Each filter with each of its values."""
     return ((parameter, filter_, value) for parameter, filter_, values in _filters(session) for value in values)
 
 
-def _values_in_use(session: Session[List], filter_: Filter) -> list[str]:
+def _values_in_use(session: LawSession[List], filter_: Filter) -> list[str]:
     """Up to two values of items in the whole list; of times, two that have others before and after them."""
     values = (at_pointer(item, filter_.at) for item in session.whole().items)
     texts = sorted({value for value in values if isinstance(value, str)})
@@ -38,13 +38,13 @@ def _values_in_use(session: Session[List], filter_: Filter) -> list[str]:
     return times[third :: max(1, third)][:2]
 
 
-def _require_items(session: Session[List]) -> None:
+def _require_items(session: LawSession[List]) -> None:
     if not len(session.whole()):
         raise Inconclusive("the list is empty")
 
 
 @law("the documented filter", has_filters)
-def filter_keeps_all_that_match(session: Session[List]) -> Iterator[Problem]:
+def filter_keeps_all_that_match(session: LawSession[List]) -> Iterator[Problem]:
     """The filtered list has every item of the whole list that matches, in the same order, and no other."""
     _require_items(session)
     whole = session.whole()
@@ -74,7 +74,7 @@ def filter_keeps_all_that_match(session: Session[List]) -> Iterator[Problem]:
 
 
 @law("implied by the filter: an item has one value", has_filters)
-def filtered_lists_are_disjoint(session: Session[List]) -> Iterator[Problem]:
+def filtered_lists_are_disjoint(session: LawSession[List]) -> Iterator[Problem]:
     """No item is in the lists of two values of one filter."""
     _require_items(session)
     seen: dict[tuple[str, str], str] = {}
@@ -98,7 +98,7 @@ def _offsets(size: int, st: Any) -> Any:
 
 
 @law("implied by the filter and the paging together", has_filters)
-def filter_comes_before_paging(session: Session[List]) -> Iterator[Problem]:
+def filter_comes_before_paging(session: LawSession[List]) -> Iterator[Problem]:
     """A page of a filtered list is a slice of the filtered list, not the filtered part of a page."""
     paging = session.paging
     largest = session.operation.parameter(paging.limit).schema["maximum"]
@@ -131,7 +131,7 @@ def filter_comes_before_paging(session: Session[List]) -> Iterator[Problem]:
 
 
 @law("the documented total", has_filters)
-def total_counts_the_filtered_list(session: Session[List]) -> Iterator[Problem]:
+def total_counts_the_filtered_list(session: LawSession[List]) -> Iterator[Problem]:
     """The total of a filtered list is the number of items that match."""
     location, limit = session.total, session.paging.limit
     _require_items(session)

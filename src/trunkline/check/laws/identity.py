@@ -9,7 +9,7 @@ from contextlib import suppress
 from random import Random
 from urllib.parse import quote, unquote
 
-from trunkline.check.laws.session import Inconclusive, Session, law
+from trunkline.check.laws.session import Inconclusive, LawSession, law
 from trunkline.check.lists import ListReading
 from trunkline.check.problem import Problem, implied
 from trunkline.contract.bodies import (
@@ -36,7 +36,7 @@ _ORDERED = Evidence(
 
 
 @law("the documented path parameter; judged by the rule item_is_the_one_asked_for", is_fetch)
-def known_id_is_answered(session: Session[Fetch]) -> Iterator[Problem]:
+def known_id_is_answered(session: LawSession[Fetch]) -> Iterator[Problem]:
     """A request for a known id is answered with success."""
     operation = session.operation
     exchange = session.ask()
@@ -50,12 +50,12 @@ def known_id_is_answered(session: Session[Fetch]) -> Iterator[Problem]:
         yield Problem(message, operation.evidence, "status", expected=expected, exchanges=(exchange,))
 
 
-def _is_deleted(session: Session[Fetch]) -> bool:
+def _is_deleted(session: LawSession[Fetch]) -> bool:
     """Whether a list that can be read does not show the item of the session, so that it may be deleted."""
     operation = session.operation
     identity = session.parameters[operation.kind.parameter]
     for listing in operation.contract.of_kind(List, operation.resource):
-        found = Session(listing, session.target, session.credential, session.parameters)
+        found = LawSession(listing, session.target, session.credential, session.parameters)
         with suppress(Inconclusive):
             return found.reading().item(identity) is NOTHING
     return False
@@ -79,7 +79,7 @@ def _other_ids(known: str, seed: int) -> Iterator[tuple[str, str]]:
 
 
 @law("implied: an item that does not exist cannot be shown", is_fetch)
-def other_ids_are_not_answered(session: Session[Fetch]) -> Iterator[Problem]:
+def other_ids_are_not_answered(session: LawSession[Fetch]) -> Iterator[Problem]:
     """A request for an id that is unknown, cut, extended or altered does not return another item."""
     operation, kind = session.operation, session.operation.kind
     session.ask()
@@ -94,7 +94,7 @@ def other_ids_are_not_answered(session: Session[Fetch]) -> Iterator[Problem]:
 
 
 @law("implied: a GET shows the current state; the order of an unpaged list is customary (RFC 8259)", is_read)
-def same_request_same_response(session: Session) -> Iterator[Problem]:
+def same_request_same_response(session: LawSession) -> Iterator[Problem]:
     """A repeated request gets the same response, except for values that change by themselves."""
     operation = session.operation
     exchanges = tuple(session.ask() for _ in range(3))
@@ -185,7 +185,7 @@ _MOST_ASKED = 3
 
 
 @law("implied: a credential gives access to its own account only", reads_items_of_account, needs_other_account=True)
-def accounts_are_apart(session: Session) -> Iterator[Problem]:
+def accounts_are_apart(session: LawSession) -> Iterator[Problem]:
     """No account can list, read, change or delete an item of another.
 
     This law asks with each credential for what the other one lists. The law of the stateful check writes as well.

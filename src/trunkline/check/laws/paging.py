@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from trunkline.check.laws.session import Inconclusive, Session, law
+from trunkline.check.laws.session import Inconclusive, LawSession, law
 from trunkline.check.lists import ListReading
 from trunkline.check.problem import Problem, implied
 from trunkline.check.strategies import search
@@ -19,7 +19,7 @@ _SMALL_LIMIT = 7
 """A limit that cuts most lists into several pages, the last of them partial."""
 
 
-def _several_pages(session: Session[List]) -> tuple[ListReading, int]:
+def _several_pages(session: LawSession[List]) -> tuple[ListReading, int]:
     """The whole list, and a limit that cuts it into several pages."""
     whole = session.whole()
     if len(whole) < 2:
@@ -28,7 +28,7 @@ def _several_pages(session: Session[List]) -> tuple[ListReading, int]:
     return whole, min(_SMALL_LIMIT, (len(whole) + 1) // 2)
 
 
-def _pages(session: Session[List], whole: ListReading, limit: int) -> Iterator[tuple[int, list[str], Exchange]]:
+def _pages(session: LawSession[List], whole: ListReading, limit: int) -> Iterator[tuple[int, list[str], Exchange]]:
     """(offset, ids, exchange) of the pages of the list: at most ten, the last page among them."""
     offsets = list(range(0, len(whole), limit))
     for offset in [*offsets[:9], *offsets[9:][-1:]]:
@@ -37,7 +37,7 @@ def _pages(session: Session[List], whole: ListReading, limit: int) -> Iterator[t
 
 
 @law("implied by paging: two pages that share an item are not pages", is_paged)
-def pages_do_not_overlap(session: Session[List]) -> Iterator[Problem]:
+def pages_do_not_overlap(session: LawSession[List]) -> Iterator[Problem]:
     """No item is on two pages."""
     reading = session.reading()
     if reading.repeats:
@@ -60,7 +60,7 @@ def pages_do_not_overlap(session: Session[List]) -> Iterator[Problem]:
 
 
 @law("implied by paging: the pages together are the list", is_paged)
-def pages_leave_no_gap(session: Session[List]) -> Iterator[Problem]:
+def pages_leave_no_gap(session: LawSession[List]) -> Iterator[Problem]:
     """Every item of the whole list is on one of its smaller pages."""
     whole, limit = _several_pages(session)
     visited = list(_pages(session, whole, limit))
@@ -76,7 +76,7 @@ def pages_leave_no_gap(session: Session[List]) -> Iterator[Problem]:
 
 
 @law("implied by paging: offset counts items of one order", is_paged)
-def any_page_is_its_slice(session: Session[List]) -> Iterator[Problem]:
+def any_page_is_its_slice(session: LawSession[List]) -> Iterator[Problem]:
     """The page at any limit and offset is that slice of the whole list, in the same order."""
     operation, paging = session.operation, session.paging
     whole, _ = _several_pages(session)
@@ -105,7 +105,7 @@ def any_page_is_its_slice(session: Session[List]) -> Iterator[Problem]:
 
 
 @law("the documented loop that ends on a short page", is_paged)
-def page_past_the_end_is_empty(session: Session[List]) -> Iterator[Problem]:
+def page_past_the_end_is_empty(session: LawSession[List]) -> Iterator[Problem]:
     """A page past the end is a success without items."""
     operation, paging = session.operation, session.paging
     whole = session.whole()
@@ -123,7 +123,7 @@ def page_past_the_end_is_empty(session: Session[List]) -> Iterator[Problem]:
 
 
 @law("the documented total", is_paged)
-def total_counts_the_list(session: Session[List]) -> Iterator[Problem]:
+def total_counts_the_list(session: LawSession[List]) -> Iterator[Problem]:
     """The total of every page is the number of items in the whole list."""
     paging, location, whole = session.paging, session.total, session.whole()
     limit = min(_SMALL_LIMIT, max(1, (len(whole) + 1) // 2))
@@ -136,7 +136,7 @@ def total_counts_the_list(session: Session[List]) -> Iterator[Problem]:
 
 
 @law("the documented defaults", is_paged)
-def defaults_are_as_documented(session: Session[List]) -> Iterator[Problem]:
+def defaults_are_as_documented(session: LawSession[List]) -> Iterator[Problem]:
     """A parameter that is left out means its documented default."""
     operation, paging = session.operation, session.paging
     without, first = session.page({})

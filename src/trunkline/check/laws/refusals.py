@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterator
 from random import Random
 
-from trunkline.check.laws.session import Inconclusive, Session, law
+from trunkline.check.laws.session import Inconclusive, LawSession, law
 from trunkline.check.problem import Problem
 from trunkline.check.rules.refusals import judge_refusal
 from trunkline.check.strategies import MALFORMED
@@ -28,7 +28,7 @@ def _integers(operation: Operation) -> Iterator[Parameter]:
 @law(
     "the documented bound; judged by the rules refuses_invalid, accepts_valid and refusal_is_documented", takes_numbers
 )
-def bounds_hold_on_both_sides(session: Session) -> None:
+def bounds_hold_on_both_sides(session: LawSession) -> None:
     """Each bound of a parameter is accepted, and the first value beyond it is refused as documented."""
     random = Random(session.seed)  # noqa: S311 - values to ask for, not secrets
     for parameter in _integers(session.operation):
@@ -48,7 +48,7 @@ def bounds_hold_on_both_sides(session: Session) -> None:
     "malformed values are not documented; judged by the rules on the form of a response, above all no_server_error",
     takes_numbers,
 )
-def malformed_numbers_cause_no_server_error(session: Session) -> None:
+def malformed_numbers_cause_no_server_error(session: LawSession) -> None:
     """A value that is not an integer, or a parameter that is sent twice, gets a response in a documented form."""
     for parameter in _integers(session.operation):
         for text in MALFORMED:
@@ -57,7 +57,7 @@ def malformed_numbers_cause_no_server_error(session: Session) -> None:
 
 
 @law("the documented values; judged by the rules accepts_valid and filter_keeps_only_matching", takes_choices)
-def listed_values_are_accepted(session: Session) -> None:
+def listed_values_are_accepted(session: LawSession) -> None:
     """Each listed value of a parameter is accepted; any other gets a response in a documented form."""
     for parameter in session.operation.parameters:
         values = parameter.schema.get("enum")
@@ -112,7 +112,7 @@ def printed_credentials(credential: str) -> dict[str, str]:
 
 
 @law("the documented security scheme", is_secured_read)
-def only_a_valid_credential_is_accepted(session: Session) -> Iterator[Problem | Finding]:
+def only_a_valid_credential_is_accepted(session: LawSession) -> Iterator[Problem | Finding]:
     """Without its exact credential a request is refused, with the documented status and code."""
     operation = session.operation
     if session.needs:
@@ -144,7 +144,7 @@ def _judge_refused(
 
 
 @law("no security scheme is documented for it", is_public_read)
-def public_operation_needs_no_credential(session: Session) -> Iterator[Problem]:
+def public_operation_needs_no_credential(session: LawSession) -> Iterator[Problem]:
     """An operation without security is not refused for lack of a credential."""
     operation = session.operation
     exchange = session.ask(anonymous=True)

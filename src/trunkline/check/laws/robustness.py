@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from trunkline.check.laws.session import Session, law
+from trunkline.check.laws.session import LawSession, law
 from trunkline.check.rules import judge
 from trunkline.check.strategies import NONSENSE, nonsense, queries, search
 from trunkline.contract.predicates import is_read
@@ -24,7 +24,7 @@ _MOST_ID_CHARACTERS = 3900
 
 
 @law("implied: no server error is documented; judged by the rules, above all no_server_error", is_read)
-def nonsense_causes_no_server_error(session: Session) -> Iterator[Finding]:
+def nonsense_causes_no_server_error(session: LawSession) -> Iterator[Finding]:
     """Nonsense in the query, in an id or in a header gets a response that is not a server error."""
     operation = session.operation
     queried = tuple(parameter for parameter in operation.parameters if parameter.location == "query")
@@ -56,7 +56,7 @@ def nonsense_causes_no_server_error(session: Session) -> Iterator[Finding]:
 
 
 @law("RFC 9110; implied: no server error is documented; judged by the rules that hold anywhere", is_read)
-def other_methods_cause_no_server_error(session: Session) -> None:
+def other_methods_cause_no_server_error(session: LawSession) -> None:
     """Other safe methods at the path of the operation get a response; a 405 names the documented method."""
     for method in ("HEAD", "OPTIONS", "QUERY"):  # no TRACE, which may carry no credential (RFC 9110, section 9.3.8)
         session.ask(method=method)

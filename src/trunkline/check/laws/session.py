@@ -61,7 +61,7 @@ AccountReadings: TypeAlias = dict[str, tuple[ListReading, ListReading]]
 
 
 @dataclass(slots=True, repr=False)
-class Session(Generic[K]):
+class LawSession(Generic[K]):
     """Sends the requests of laws about one operation. `parameters` are path parameters of an item that exists."""
 
     operation: Operation[K]
@@ -121,7 +121,7 @@ class Session(Generic[K]):
             listing = next((found for found in lists if found.secured and not found.parents), None)
             if listing is None:
                 raise Inconclusive(f"no operation lists the {resource} of an account")
-            session = Session(listing, self.unjudged or self.target, self.credential, second=self.second)
+            session = LawSession(listing, self.unjudged or self.target, self.credential, second=self.second)
 
             def of_account(other: bool) -> ListReading:
                 reading = read_list(listing, lambda query: session.ask(query, path={}, other_account=other))
@@ -133,14 +133,14 @@ class Session(Generic[K]):
         return self.readings[resource]
 
     @property
-    def paging(self: Session[List]) -> Paging:
+    def paging(self: LawSession[List]) -> Paging:
         """The paging of the list. Raises `Inconclusive` when it has none."""
         if self.operation.kind.paging is None:
             raise Inconclusive("the list is not paged")
         return self.operation.kind.paging
 
     @property
-    def total(self: Session[List]) -> BodyLocation:
+    def total(self: LawSession[List]) -> BodyLocation:
         """The total that a page shows. Raises `Inconclusive` when no total is documented."""
         paging = self.operation.kind.paging
         if paging is None or paging.total is None:
@@ -148,17 +148,17 @@ class Session(Generic[K]):
         return paging.total
 
     @property
-    def items(self: Session[List]) -> str:
+    def items(self: LawSession[List]) -> str:
         """The place of the items in a response: `body/trunks`."""
         return f"body{self.operation.kind.items}"
 
-    def page(self: Session[List], query: Mapping[str, Json]) -> tuple[list[str], Exchange]:
+    def page(self: LawSession[List], query: Mapping[str, Json]) -> tuple[list[str], Exchange]:
         """The ids of one page. Raises `Inconclusive` when it cannot be read; the rules report why."""
         exchange = self.ask(query)
         self._require_success(exchange)
         return [*map(id_key, identities(self.operation, exchange))], exchange
 
-    def reading(self: Session[List], filters: Mapping[str, Json] | None = None) -> ListReading:
+    def reading(self: LawSession[List], filters: Mapping[str, Json] | None = None) -> ListReading:
         """The list, read once for each filter. Raises `Inconclusive` when a page cannot be read."""
         key = urlencode(filters or {})
         if key not in self._lists:
@@ -175,7 +175,7 @@ class Session(Generic[K]):
             self._lists[key] = reading
         return self._lists[key]
 
-    def whole(self: Session[List], filters: Mapping[str, Json] | None = None) -> ListReading:
+    def whole(self: LawSession[List], filters: Mapping[str, Json] | None = None) -> ListReading:
         """The reading of the list. Raises `Inconclusive` when the list was not read to its end."""
         reading = self.reading(filters)
         if reading.repeats:
@@ -190,7 +190,7 @@ class Session(Generic[K]):
         if not succeeded(self.operation, exchange):
             raise Inconclusive(f"the list cannot be read: {exchange.response.status} for {exchange.request.target}")
 
-    def why_unsteady(self: Session[List], findings: Iterable[Finding]) -> str:
+    def why_unsteady(self: LawSession[List], findings: Iterable[Finding]) -> str:
         """Why a request that the findings rest on did not get the same answer again, in another order; or empty.
 
         Those are the requests of the findings and of the lists that were read. A list that changes at any pace, even
@@ -213,7 +213,7 @@ class Session(Generic[K]):
             return str(reason)
         return ""
 
-    def _shown(self: Session[List], exchange: Exchange) -> tuple[Json, ...]:
+    def _shown(self: LawSession[List], exchange: Exchange) -> tuple[Json, ...]:
         """The status, the total, and each id with the fields that the list can be filtered by, in their order."""
         kind, body = self.operation.kind, json_of(exchange)
         total = count_at(body, kind.paging.total.at) if kind.paging and kind.paging.total else None
@@ -227,7 +227,7 @@ class Session(Generic[K]):
         self._lists.clear()
 
     def wrong_total(
-        self: Session[List], location: BodyLocation, message: str, count: int, exchanges: Iterable[Exchange]
+        self: LawSession[List], location: BodyLocation, message: str, count: int, exchanges: Iterable[Exchange]
     ) -> Problem | None:
         """The problem with the first page whose total is not `count`. Raises `Inconclusive` if no page has a total."""
         totals = [(count_at(json_of(exchange), location.at), exchange) for exchange in exchanges]
@@ -241,7 +241,7 @@ class Session(Generic[K]):
         return Problem(message, location.evidence, f"body{location.at}", place, str(count), exchanges=(exchange,))
 
 
-LawFunction: TypeAlias = Callable[[Session[K]], Iterator[Problem | Finding] | None]
+LawFunction: TypeAlias = Callable[[LawSession[K]], Iterator[Problem | Finding] | None]
 """Sends the requests of a law and yields the problems; None if only the rules judge the responses."""
 
 
@@ -258,7 +258,7 @@ class Law:
     needs_other_account: bool = False
     """Whether the law can be judged only with the credential of another account."""
 
-    def check(self, session: Session[Any]) -> Iterator[Finding | NotExercised]:
+    def check(self, session: LawSession[Any]) -> Iterator[Finding | NotExercised]:
         """Send the requests of the law; the last value is the reason if the law could not be exercised.
 
         Another client may change a list while it is read. So a finding about a list counts only if it is found twice,
@@ -277,7 +277,7 @@ class Law:
                 results = [NotExercised(reason)]
         yield from results
 
-    def _results(self, session: Session[Any]) -> Iterator[Finding | NotExercised]:
+    def _results(self, session: LawSession[Any]) -> Iterator[Finding | NotExercised]:
         try:
             for problem in self.function(session) or ():
                 yield problem if isinstance(problem, Finding) else problem.finding(self.name, session.operation)
