@@ -23,11 +23,12 @@ from trunkline.contract.model import Contract, List, Operation
 from trunkline.contract.schema import SchemaError, Schemas
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Headers, Json, Request, Response, resolve
-from trunkline.findings import Grade
+from trunkline.findings import Grade, Report
 from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
 from trunkline.report import FORMATS
 from trunkline.report.run import RunInfo, curl_command
+from trunkline.report.text import plural
 from trunkline.traffic import BODY, RESPONSE, UNKNOWN, messages, sources, validation
 from trunkline.traffic.inference import guess_status, infer_operation
 from trunkline.traffic.messages import check_weight
@@ -527,13 +528,11 @@ def test_a_credential_in_a_recorded_query_is_not_shown(vendor: Vendor) -> None:
 # --- bounds ----------------------------------------------------------------------------------------------------------
 
 
-def commands(tmp_path: Path, value: Json | str, *bases: str) -> list[str]:
-    """The `curl` commands of the findings about a recording."""
+def judged(tmp_path: Path, value: Json | str, *bases: str) -> Report:
+    """The report about a recording."""
     path = tmp_path / "recorded"
     path.write_text(value if isinstance(value, str) else json.dumps(value))
-    report = validate_files(VENDORS["telepath"], [str(path)], bases=bases)
-    assert report.findings
-    return [curl_command(finding, report, RunInfo("telepath")) for finding in report.findings]
+    return validate_files(VENDORS["telepath"], [str(path)], bases=bases)
 
 
 SENT = (("authorization", "Bearer sk_live_0123456789"), ("User-Agent", "x/1"), ("Cookie", "a=b"), ("X-Tenant", "7"))
@@ -549,6 +548,16 @@ COMMANDS: dict[str, tuple[Json, tuple[str, ...], str]] = {
     "another host": (har("{}", url="https://h/v1/trunks"), (), ""),
     "no host": ({**LINE, "request": {"method": "GET", "url": "/v1/trunks"}}, (), ""),
     "a password in the address": (har("{}", url=URL.replace("//", "//me:hush@")), (), ""),
+    "no host, and a base": (
+        {**LINE, "request": {"method": "GET", "url": "/voice/trunks"}},
+        ("https://me:hush@h/voice/",),
+        f"{COMMAND} 'https://h/voice/trunks'",
+    ),
+    "a password, and a base": (
+        har("{}", url="https://me:hush@h/voice/trunks"),
+        ("https://h/voice",),
+        f"{COMMAND} 'https://h/voice/trunks'",
+    ),
     "a hidden field": (har("{}", sent=(("X-Tenant", "[Filtered]"),)), (), ""),
     "an API key": (har("{}", sent=(("X-Api-Key", "DUMMY"),)), (), ""),
     "a hidden parameter": (har("{}", url=f"{URL}&api_key=0123456789"), (), ""),
@@ -559,7 +568,20 @@ COMMANDS: dict[str, tuple[Json, tuple[str, ...], str]] = {
 @pytest.mark.parametrize(("value", "bases", "command"), COMMANDS.values(), ids=COMMANDS)
 def test_a_recorded_read_has_a_command(value: Json, bases: tuple[str, ...], command: str, tmp_path: Path) -> None:
     """It works as soon as the token is set, and sends the token to no address that only the recording names."""
-    assert {*commands(tmp_path, value, *bases)} == {command}
+    report = judged(tmp_path, value, *bases)
+    assert {curl_command(finding, report, RunInfo("telepath")) for finding in report.findings} == {command}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_report_says_once_how_to_get_the_missing_commands(name: str, tmp_path: Path) -> None:
+    """It names `--base` only where that would help: not if a part of the request is hidden, or for a write."""
+    value, bases, _ = COMMANDS[name]
+    report = judged(tmp_path, value, *bases)
+    lines = [line for line in FORMATS["text"](report, RunInfo("telepath")).splitlines() if "--base" in line]
+    helps = name in {"another host", "no host", "a password in the address"}
+    what = f"no curl command for {plural(len(report.findings), 'finding')}"
+    line = f"again         {what}: name the address with --base, if you trust it with your token"
+    assert lines == ([line] if helps else [])
 
 
 def recorded(path: Path, *bodies: Json) -> str:

@@ -159,6 +159,14 @@ def curl_command(finding: Finding, report: Report, run: RunInfo) -> str:
     return curl(redacted, report.redact(base))
 
 
+def lacks_base(finding: Finding, report: Report, run: RunInfo) -> bool:
+    """Whether a recorded finding has no `curl` command only because `--base` does not name its address."""
+    if not (finding.sources and finding.exchanges) or curl_command(finding, report, run):
+        return False
+    last = replace(finding.exchanges[-1], base="https://host")
+    return bool(curl_command(replace(finding, exchanges=(last,)), report, run))
+
+
 _OF_THE_CLIENT = re.compile(
     "accept-(encoding|language)|cache-control|connection|content-length|cookie|dnt|keep-alive|origin|pragma|priority"
     "|proxy-.*|referer|sec-.*|te|transfer-encoding|upgrade(-insecure-requests)?|user-agent|x-schemathesis-.*"

@@ -17,6 +17,7 @@ from trunkline.report.run import (
     RunInfo,
     count_grades,
     curl_command,
+    lacks_base,
     not_reached,
     reproduction_script,
     shortfall,
@@ -175,6 +176,9 @@ def _end(report: Report, run: RunInfo) -> Iterator[Line]:
     of_them = f"; {known} of them known" if known else ""
     counts = ", ".join(f"{count} {grade}" for grade, count in count_grades(report).items())
     yield row("findings", f"{counts}{of_them}")
+    if lacking := sum(lacks_base(finding, report, run) for finding in report.findings):
+        names = "name the address with --base, if you trust it with your token"
+        yield row("again", f"no curl command for {plural(lacking, 'finding')}: {names}")
     for line in report.stale:
         yield row(titles.STALE, line, MISSING)
     for line in report.leftovers:

@@ -45,7 +45,7 @@ class Addresses:
     """
 
     def __init__(self, contract: Contract, bases: Sequence[str] = (), *, trusted: bool = False) -> None:
-        self.contract, self._trusted = contract, trusted or bool(bases)
+        self.contract, self._trusted = contract, trusted
         self._bases = [*map(_base, bases)]
 
     def path_of(self, method: str, url: str) -> tuple[str, str]:
@@ -74,21 +74,28 @@ class Addresses:
     def base_of(self, url: str, path: str) -> str:
         """The address below which a request to `path` was sent: `https://api.example.com/v1`.
 
-        Empty unless it is trusted, one of the `bases`, or of the contract's host or this machine: a report sends a
-        credential there, and whoever writes a recording does not choose who gets it.
+        It is one of the `bases`, if there are any. Otherwise it is empty unless it is trusted, or of the contract's
+        host or this machine: a report sends a credential there, and whoever writes a recording does not choose who
+        gets it.
         """
         address = urlsplit(url)
+        if base := self._named(address):
+            return f"{base.scheme}://{base.netloc}{base.path}"
         known = self._trusted or address.hostname == self.contract.host or is_loopback(address.hostname or "")
         if not known or address.scheme not in PORTS or "@" in address.netloc:
             return ""
         return f"{address.scheme}://{address.netloc}{address.path.removesuffix(path)}"
 
     def _below_a_base(self, address: SplitResult) -> str | None:
+        base = self._named(address)
+        return address.path[len(base.path) :] if base else None
+
+    def _named(self, address: SplitResult) -> SplitResult | None:
+        """The first of the `bases` that an address is below; one without a host is below each by its path."""
         for base in self._bases:
-            if address.netloc and _origin(address) != _origin(base):
-                continue
-            if address.path == base.path or address.path.startswith(f"{base.path}/"):
-                return address.path[len(base.path) :]
+            is_there = not address.netloc or _origin(address) == _origin(base)
+            if is_there and (address.path == base.path or address.path.startswith(f"{base.path}/")):
+                return base
         return None
 
 
@@ -97,7 +104,7 @@ def _base(url: str) -> SplitResult:
     try:
         address = urlsplit(url)
         if address.scheme in PORTS and address.hostname and address.port != 0 and not address.query:
-            return address._replace(path=address.path.rstrip("/"))
+            return address._replace(netloc=address.netloc.rpartition("@")[2], path=address.path.rstrip("/"))
     except ValueError:
         pass
     raise UsageError("--base is the address that stands for the vendor's, such as https://gateway.example.com/v1")
