@@ -60,3 +60,8 @@ def implied(evidence: Evidence, note: str) -> Evidence:
     """The evidence for a conclusion from a statement, with the reason."""
     grade = max(evidence.grade, Grade.IMPLIED, key=lambda grade: grade.rank)
     return Evidence(grade, evidence.source, note, evidence.read)
+
+
+def disputed(evidence: Evidence) -> Evidence:
+    """The evidence for a breach that only one of the two validators sees: no run fails for that."""
+    return Evidence(Grade.CUSTOMARY, evidence.source, "two validators disagree", evidence.read)

@@ -7,7 +7,7 @@ who has those builds the refusal with `refusal_for`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableSet
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -28,8 +28,10 @@ from trunkline.contract.model import (
     Operation,
     Parameter,
     RequestBody,
+    Violation,
 )
 from trunkline.contract.requests import bearer_token
+from trunkline.contract.schema import Steps
 from trunkline.exchange import Json, NotJSON, Request, beyond_limits, has_lone_surrogate, parse_json, resolve
 from trunkline.findings import Evidence, Grade, to_text
 from trunkline.redaction import REDACTED, normalized
@@ -173,6 +175,26 @@ def reasons_to_refuse(contract: Contract, request: Request) -> tuple[Refusal, ..
     body = () if beyond_limits(request.body) else _body(operation, request)
     parsed = (credential, *_parameters(operation, _query_pairs(request.query)), *body)
     return tuple(reason for reason in parsed if isinstance(reason, Refusal))
+
+
+def confirmed_reasons(
+    contract: Contract, request: Request, known: MutableSet[tuple[str, Steps]] | None = None
+) -> tuple[Refusal, ...]:
+    """Those of `reasons_to_refuse` in which both validators agree. `known` is as for `Contract.confirmed_violations`.
+
+    jsonschema is imported for a body that breaks its schema, so ask only for what is about to become a finding.
+    """
+    reasons = reasons_to_refuse(contract, request)
+    operation = next((reason.operation for reason in reasons if reason.file), None)
+    if operation is None or operation.body is None:
+        return reasons
+    confirmed, _ = contract.confirmed_violations(operation.body.schema, parse_json(request.body), known)
+    places = {(found.contract, _name_of(found)) for found in confirmed}
+    return tuple(
+        reason
+        for reason in reasons
+        if not reason.file or (reason.reference(contract), reason.placeholders["name"]) in places
+    )
 
 
 def is_specified(request: ParsedRequest) -> bool:
@@ -391,12 +413,17 @@ def _fields(operation: Operation, expected: RequestBody, body: dict[str, Json]) 
     relevant = [found for found in violations if found.keyword == "type" or found.at not in mistyped]
     for violation in sorted(relevant, key=lambda violation: violation.keyword != "required"):
         cause = _CAUSE_OF_KEYWORD.get(violation.keyword, "field_invalid")
-        name = violation.at[1:] or "body"
+        name = _name_of(violation)
         sent = f"no {name}" if cause == "field_missing" else f"{name}={_quoted(operation, violation.at, body)}"
         file, _, at = violation.contract.rpartition("#")
         evidence = expected.refused[cause].weakest(violation.evidence)
         placeholders = {"name": name, "reason": violation.demand}
         yield Refusal(cause, operation, at, evidence, sent, violation.expected, placeholders, file)
+
+
+def _name_of(violation: Violation) -> str:
+    """The name of the field that a violation of a body is about."""
+    return violation.at[1:] or "body"
 
 
 def _quoted(operation: Operation, at: str, body: Json) -> str:

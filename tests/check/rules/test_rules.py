@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import pytest
 
 import trunkline
+from tests.requests import body_of
 from trunkline import mock
 from trunkline.check.rules import RULES, judge, secret_values_rule
 from trunkline.contract import bodies
@@ -306,3 +307,25 @@ def test_a_cause_in_a_page_is_one_finding_with_its_count() -> None:
     (found,) = [finding for finding in judge(operation, page([*items])) if finding.rule == "body_matches_schema"]
     assert (found.at, found.count) == ("body/trunks/0/status", 80)
     assert "counted from here on" not in found.message
+
+
+@pytest.mark.parametrize(
+    ("username", "status", "found"),
+    [
+        ("a b", 201, [("refuses_invalid", False)]),
+        ("north\n", 201, [("refuses_invalid", True)]),
+        ("a b", 418, [("refusal_is_documented", False), ("refusal_is_documented", False)]),
+        ("north\n", 418, []),
+    ],
+)
+def test_a_request_that_one_validator_accepts_fails_no_run(
+    username: str, status: int, found: list[tuple[str, bool]]
+) -> None:
+    """In Python `$` matches before a last newline, in ECMA 262 it does not. Success for such a body gets a note."""
+    operation = load("telepath").contract.operation("createTrunk")
+    request = build_request(operation, body={**body_of(operation), "sip_username": username}, credential="sk_1")
+    judged = [*judge(operation, Exchange(request, Response(status, (), b"{}")))]
+    of_rule = [finding for finding in judged if finding.rule in ("refuses_invalid", "refusal_is_documented")]
+    assert [(finding.rule, finding.evidence.grade is Grade.CUSTOMARY) for finding in of_rule] == found
+    disputed = [finding.message for finding in of_rule if finding.evidence.grade is Grade.CUSTOMARY]
+    assert all(message.startswith("jsonschema-rs refuses a request and jsonschema accepts it") for message in disputed)

@@ -17,6 +17,7 @@ from trunkline.check.rules.secrets import secret_values_rule
 from trunkline.contract.bodies import succeeded
 from trunkline.contract.http import decode_unreserved
 from trunkline.contract.model import Contract, Operation
+from trunkline.contract.schema import Steps
 from trunkline.exchange import Exchange, NotJSON, beyond_limits, read_body
 from trunkline.findings import Finding
 
@@ -58,7 +59,13 @@ RULES: tuple[Rule, ...] = (
 
 def rules_of_a_run(rules: tuple[Rule, ...] = RULES) -> tuple[Rule, ...]:
     """The rules for the exchanges of one run, in which a second opinion on each cause is enough."""
-    return tuple(shape.schema_rule(set()) if rule_ is shape.body_matches_schema else rule_ for rule_ in rules)
+    known = set[tuple[str, Steps]]()
+    of_the_run = {
+        shape.body_matches_schema: shape.schema_rule(known),
+        refusals.refuses_invalid: refusals.invalid_rule(known),
+        refusals.refusal_is_documented: refusals.refusal_rule(known),
+    }
+    return tuple(of_the_run.get(rule_, rule_) for rule_ in rules)
 
 
 def judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...] = RULES) -> Iterator[Finding]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableSet
 from functools import reduce
 
-from trunkline.check.problem import Problem, customary
+from trunkline.check.problem import Problem, customary, disputed
 from trunkline.check.rules.outline import views
-from trunkline.check.rules.rule import rule
+from trunkline.check.rules.rule import Rule, rule
 from trunkline.contract.bodies import at_pointer, json_object, json_of
 from trunkline.contract.model import Operation
 from trunkline.contract.predicates import flags_success, is_update
 from trunkline.contract.refusals import (
     Refusal,
     bounds,
+    confirmed_reasons,
     documented_response,
     is_specified,
     parse_request,
     reasons_to_refuse,
 )
+from trunkline.contract.schema import Steps
 from trunkline.exchange import Exchange
 from trunkline.findings import Evidence, Finding
 
@@ -38,23 +40,36 @@ _UNNOTICED = customary(9110, "15.5.1", "a client's mistake gets a 400; with succ
 """The custom on which these notes rest. Our decision that the mock refuses such a request is no evidence."""
 
 
-@rule("the documented bound; customary for a mistake that no page mentions", "request", "status", provoked=True)
-def refuses_invalid(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
-    """A request that must be refused, as documented, is not answered with success.
+def invalid_rule(known: MutableSet[tuple[str, Steps]] | None = None) -> Rule:
+    """The rule `refuses_invalid`; `known` is as for `shape.schema_rule`."""
 
-    Success for a mistake of which no page says what it gets is a note: an unlisted value, a malformed number, a
-    read-only field of an update.
-    """
-    if not 200 <= exchange.response.status < 300:
-        return
-    for reason in reasons_to_refuse(operation.contract, exchange.request):
-        message, evidence = f"a request that must be refused is answered with success: {reason.cause}", reason.evidence
-        if not evidence.grade.carries_findings and reason.cause in _MISTAKES:
-            message, evidence = f"a mistake is answered with success: {reason.cause}", _UNNOTICED
-        place, expected = reason.reference(operation.contract), f"refused, since {reason.broke}"
-        seen = f"{exchange.response.status} for {reason.sent}"
-        yield Problem(message, evidence, "status", place, expected, seen)
-    yield from _read_only_fields(operation, exchange)
+    @rule("the documented bound; customary for a mistake that no page mentions", "request", "status", provoked=True)
+    def refuses_invalid(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
+        """A request that must be refused, as documented, is not answered with success.
+
+        Success for a mistake of which no page says what it gets is a note: an unlisted value, a malformed number, a
+        read-only field of an update.
+        """
+        if not 200 <= exchange.response.status < 300:
+            return
+        contract = operation.contract
+        confirmed = confirmed_reasons(contract, exchange.request, known)
+        for reason in reasons_to_refuse(contract, exchange.request):
+            message, evidence = "a request that must be refused is answered with success", reason.evidence
+            if reason not in confirmed:
+                message = "jsonschema-rs refuses a request and jsonschema accepts it; it is answered with success"
+                evidence = disputed(evidence)
+            elif not evidence.grade.carries_findings and reason.cause in _MISTAKES:
+                message, evidence = "a mistake is answered with success", _UNNOTICED
+            place, expected = reason.reference(contract), f"refused, since {reason.broke}"
+            seen = f"{exchange.response.status} for {reason.sent}"
+            yield Problem(f"{message}: {reason.cause}", evidence, "status", place, expected, seen)
+        yield from _read_only_fields(operation, exchange)
+
+    return refuses_invalid
+
+
+refuses_invalid = invalid_rule()
 
 
 def _read_only_fields(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
@@ -90,14 +105,24 @@ def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Problem]
     yield Problem(message, stated.evidence, "status", stated.pointer, expected)
 
 
-@rule("the documented bound or the documented error, whichever is weaker", "request", "status", "body", provoked=True)
-def refusal_is_documented(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """A refusal has the status and the error code that the contract gives for its cause."""
-    status = exchange.response.status
-    if 400 <= status < 500 and status not in _NOT_ABOUT_MEANING:
-        reasons = reasons_to_refuse(operation.contract, exchange.request)
-        if reasons:
-            yield from judge_refusal(operation, exchange, reasons)
+def refusal_rule(known: MutableSet[tuple[str, Steps]] | None = None) -> Rule:
+    """The rule `refusal_is_documented`; `known` is as for `shape.schema_rule`."""
+    basis = "the documented bound or the documented error, whichever is weaker"
+
+    @rule(basis, "request", "status", "body", provoked=True)
+    def refusal_is_documented(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+        """A refusal has the status and the error code that the contract gives for its cause."""
+        status, request = exchange.response.status, exchange.request
+        if 400 <= status < 500 and status not in _NOT_ABOUT_MEANING:
+            reasons = reasons_to_refuse(operation.contract, request)
+            found = [*judge_refusal(operation, exchange, reasons)] if reasons else []
+            if found and confirmed_reasons(operation.contract, request, known):
+                yield from found
+
+    return refusal_is_documented
+
+
+refusal_is_documented = refusal_rule()
 
 
 def may_refuse_credential(operation: Operation, exchange: Exchange) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, MutableSet
 from dataclasses import replace
 
-from trunkline.check.problem import Problem, customary, implied
+from trunkline.check.problem import Problem, customary, disputed, implied
 from trunkline.check.rules.outline import allowed_extras, objects_of
 from trunkline.check.rules.rule import Rule, rule
 from trunkline.contract.bodies import NOTHING, all_texts, json_of, shown_response
@@ -109,10 +109,8 @@ def schema_rule(known: MutableSet[tuple[str, Steps]] | None = None) -> Rule:
             evidence = violation.evidence if is_success else violation.evidence.weakest(shown.evidence)
             yield _violated(violation, violation.message, evidence, count)
         for violation, seen_by, not_seen_by in disagreements:
-            stated = violation.evidence
             message = f"{seen_by} refuses this and {not_seen_by} accepts it: {violation.message}"
-            evidence = Evidence(Grade.CUSTOMARY, stated.source, "two validators disagree", stated.read)
-            yield _violated(violation, message, evidence)
+            yield _violated(violation, message, disputed(violation.evidence))
 
     return body_matches_schema
 

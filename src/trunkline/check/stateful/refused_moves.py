@@ -23,7 +23,7 @@ from trunkline.check.stateful.write_moves import add_created, belongs_to, record
 from trunkline.contract.bodies import at_pointer
 from trunkline.contract.model import Delete, Operation, Update
 from trunkline.contract.predicates import is_list
-from trunkline.contract.refusals import reasons_to_refuse
+from trunkline.contract.refusals import confirmed_reasons, reasons_to_refuse
 from trunkline.exchange import Exchange
 from trunkline.findings import to_text
 
@@ -42,7 +42,8 @@ def create_flawed(operations: ResourceOperations, scenario: Scenario, parent: It
     exchange, intact = _send_flawed(scenario, operation, ids_of(parent), flaw, values)
     if flaw.condition is not None:
         when = " and ".join(f"{name} is {to_text(value)}" for name, value in flaw.condition.when.items())
-        for reason in reasons_to_refuse(operation.contract, exchange.request):
+        reasons = confirmed_reasons if is_success(exchange) else reasons_to_refuse
+        for reason in reasons(operation.contract, exchange.request):
             place = reason.reference(operation.contract)
             claim = Claim("conditional_inputs_are_required", operation, reason.evidence, place)
             message = f"{operation.operation_id} accepts a body with {reason.sent}, though {when}"
