@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 import pytest
 import uvicorn
 from uvicorn.protocols.http import h11_impl, httptools_impl
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -783,16 +784,23 @@ def test_a_client_cannot_fill_the_log() -> None:
 
 
 def test_uvicorn_has_the_parts_that_are_used() -> None:
-    """`Server.serve` with sockets, and of protocols, beside those of asyncio, what makes one and what ends one."""
+    """`Server.serve` with sockets; and of protocols, beside those of asyncio, all that `transport.protocol` touches."""
     assert "sockets" in signature(uvicorn.Server.serve).parameters
     assert {"config", "server_state"} <= vars(uvicorn.Server(uvicorn.Config(lambda: None))).keys()
     for protocol in (HttpToolsProtocol, H11Protocol):
         assert [*signature(protocol).parameters][:3] == ["config", "server_state", "app_state"]
         assert [*signature(protocol.shutdown).parameters] == ["self"]
         assert {"flow", "cycle"} <= {*protocol.__init__.__code__.co_names}
+    assert [*signature(HttpToolsProtocol.send_400_response).parameters] == ["self", "msg"]
+    assert [*signature(HttpToolsProtocol.on_body).parameters] == ["self", "body"]
+    assert [*signature(HttpToolsProtocol.on_message_complete).parameters] == ["self"]
+    assert [*signature(FlowControl.resume_reading).parameters] == ["self"]
+    assert "write_paused" in FlowControl.__init__.__code__.co_names
     for cycle in (httptools_impl.RequestResponseCycle, h11_impl.RequestResponseCycle):
         assert {"scope", "default_headers"} <= signature(cycle).parameters.keys()
         assert {"more_body", "response_complete"} <= {*cycle.__init__.__code__.co_names}
+    counted = httptools_impl.RequestResponseCycle.__init__.__code__.co_names
+    assert {"chunked_encoding", "expected_content_length"} <= {*counted}
 
 
 READ = b"GET /v1/trunks?limit=1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n\r\n"

@@ -147,7 +147,7 @@ class ServerConnection(asyncio.Protocol):
     @property
     def is_closed(self) -> bool:
         """Whether the connection is closed on both sides."""
-        return self._is_lost or bool(self._chosen and self._chosen not in self._server.server_state.connections)
+        return self._is_lost
 
     def end(self, *, close_unused: bool = False) -> None:
         """Close the connection when it is idle, or after its present answer; `close_unused`: also before a request."""
@@ -200,9 +200,10 @@ class ServerConnection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._is_lost = True
+        self._lose()
 
-    def _tell(self) -> None:
+    def _lose(self) -> None:
+        self._is_lost = True
         if self.when_lost:
             self.when_lost()
 
@@ -211,7 +212,7 @@ class ServerConnection(asyncio.Protocol):
         self._chosen = (_FAST if _is_ordinary(data) else _Slow)(
             self._server.config, self._server.server_state, {**self._state, SERVER_CONNECTION: self}
         )
-        self._chosen.when_lost = self._tell
+        self._chosen.when_lost = self._lose
         self.transport.set_protocol(self._chosen)
         self._chosen.connection_made(self.transport)
         self._chosen.data_received(data)
