@@ -336,7 +336,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def _read_again(body: bytes) -> JSONText:
-    text, reader = _unicode(body), _Reader()
+    text, reader = _unicode(body), _JSONReader()
     try:
         value = json.loads(
             text,
@@ -377,7 +377,7 @@ def _unicode(body: bytes) -> str:
         raise NotJSON(f"byte {error.start} is not UTF-8 (RFC 8259 section 8.1)") from None
 
 
-class _Reader:
+class _JSONReader:
     """Makes the values of a JSON text, and keeps by their `id` those in which readers differ."""
 
     def __init__(self) -> None:
@@ -410,7 +410,7 @@ class _Reader:
             return self.number(text)
 
 
-def _with_variants(value: Json, reader: _Reader) -> JSONText:
+def _with_variants(value: Json, reader: _JSONReader) -> JSONText:
     """The text with this value, and what differs for other readers.
 
     A variant has earlier values of as many objects as possible: those which are at the same depth.

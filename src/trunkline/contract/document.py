@@ -336,7 +336,7 @@ class ResponseExtension(Node, frozen=True):
     codes: dict[str, Evidence] = {}
 
 
-class Response(Node, frozen=True):
+class ResponseNode(Node, frozen=True):
     """A response: of an operation, shared by several, or to requests that no operation gets."""
 
     description: str
@@ -401,7 +401,7 @@ class Components(Node, frozen=True):
     """The parts of the document that others refer to."""
 
     security_schemes: dict[str, SecurityScheme] = msgspec.field(name="securitySchemes", default_factory=dict)
-    responses: dict[str, Response] = {}
+    responses: dict[str, ResponseNode] = {}
 
 
 class Errors(Node, frozen=True):
@@ -532,7 +532,7 @@ _CONDITIONS: Json = {
             "additionalProperties": False,
             "properties": {"$ref": {"type": "string", "pattern": "^#/components/responses/[A-Za-z0-9]+$"}},
         },
-        "else": {"$ref": "#/$defs/Response"},
+        "else": {"$ref": "#/$defs/ResponseNode"},
     },
     "Property": {
         "allOf": [_SCHEMA],
@@ -551,7 +551,7 @@ _CONDITIONS: Json = {
 
 def json_schema() -> Json:
     """Generate the JSON Schema of the files, as `contract.schema.json` has it."""
-    types = (Document, Response, ParameterSchema, SchemaExtension)
+    types = (Document, ResponseNode, ParameterSchema, SchemaExtension)
     _, definitions = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     schema: dict[str, Json] = {name: _tidy(definition) for name, definition in definitions.items()}
     for name, conditions in _CONDITIONS.items():

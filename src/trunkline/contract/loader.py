@@ -15,7 +15,7 @@ from trunkline.contract.document import (
     OperationExtension,
     OperationNode,
     ParameterNode,
-    Response,
+    ResponseNode,
 )
 from trunkline.contract.files import load_json
 from trunkline.contract.lint import lint_contract, lint_files
@@ -169,7 +169,7 @@ class _Compiler:
             at = node["$ref"][1:]
             response = self._document.components.responses[at.rpartition("/")[2]]
         else:
-            response = self._dated(msgspec.convert(node, Response))
+            response = self._dated(msgspec.convert(node, ResponseNode))
         extension = response.extension
         return DocumentedResponse(
             key=key,

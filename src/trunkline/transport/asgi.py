@@ -27,7 +27,7 @@ from trunkline.redaction import is_credential_name
 from trunkline.transport.content_coding import TooManyBytes, received
 from trunkline.transport.delivery import deliver
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
-from trunkline.transport.scope import ASGIApp, Message, Receive, Send
+from trunkline.transport.scope import ASGIApp, ClientGone, Message, Receive, Send
 
 _MAX_DISCARDED = 64 << 20
 """The most bytes of a too large body that are read before the answer: not every client reads while it sends."""
@@ -135,7 +135,7 @@ def application(  # noqa: C901 - its parts share the base
     async def send_answer(scope: Message, receive: Receive, send: Send) -> None:
         try:
             response, added = await answer(scope, receive)
-        except _Gone:
+        except ClientGone:
             return
         headers, body = _message(response, added, scope["method"], encode)
         head = {"type": "http.response.start", "status": response.status, "headers": headers}
@@ -208,7 +208,7 @@ def _announces_body(scope: Message, headers: Headers) -> bool:
 async def _read(receive: Receive, headers: Headers, max_bytes: int) -> tuple[bytes | None, bool]:
     """The request's body, or None if it is too large, and whether it was read to its end.
 
-    Raises `_Gone` if the client has disconnected.
+    Raises `ClientGone` if the client has disconnected.
     """
     length = find(headers, "content-length") or ""
     is_announced = _COUNT.fullmatch(length) and int(length[:20]) > max_bytes
@@ -221,7 +221,7 @@ async def _read(receive: Receive, headers: Headers, max_bytes: int) -> tuple[byt
         size += len(part)
         body += part if size <= max_bytes else b""
         if message["type"] != "http.request":
-            raise _Gone
+            raise ClientGone
         if size > max_bytes + _MAX_DISCARDED:
             return None, False
         more = message.get("more_body", False)
@@ -234,10 +234,6 @@ async def _discard(receive: Receive) -> None:
         async with asyncio.timeout(_LINGERING):
             while (await receive()).get("more_body"):
                 pass
-
-
-class _Gone(Exception):
-    """The client disconnected within the request, which is therefore not answered."""
 
 
 def _message(

@@ -15,7 +15,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from trunkline.mock.faults import FaultyResponse
-from trunkline.transport.scope import SERVER_CONNECTION, Message, Receive, Send
+from trunkline.transport.scope import SERVER_CONNECTION, Message, Receive, Send, until_gone
 
 if TYPE_CHECKING:
     from trunkline.transport.protocol import ServerConnection
@@ -57,8 +57,7 @@ async def deliver(
             await send({"type": "http.response.body", "body": b""})
     if wanted.cut and connection:
         _end(connection.transport, reset=wanted.reset)
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await until_gone(receive)
 
 
 def _end(transport: asyncio.Transport, *, reset: bool) -> None:

@@ -14,7 +14,7 @@ from trunkline.exchange import RawHeaders
 from trunkline.transport.access import RequestRefused
 from trunkline.transport.addresses import is_loopback
 from trunkline.transport.protocol import MAX_HEAD
-from trunkline.transport.scope import SERVER_CONNECTION, Message, Receive, Send
+from trunkline.transport.scope import SERVER_CONNECTION, Message, Receive, Send, until_gone
 
 log = logging.getLogger("trunkline.transport.forwarding")
 
@@ -99,7 +99,7 @@ async def _send_body(receive: Receive, http: h11.Connection, writer: asyncio.Str
             writer.write(http.send(h11.Data(message["body"])) or b"")
             writer.write(b"" if has_more else http.send(h11.EndOfMessage()) or b"")
             await writer.drain()
-    await _gone(receive)
+    await until_gone(receive)
 
 
 async def _send_back(
@@ -126,7 +126,7 @@ async def _send_back(
     except (OSError, h11.RemoteProtocolError):
         log.info("%s closed the connection within its answer", place)
         connection.transport.close()
-        await _gone(receive)
+        await until_gone(receive)
     else:
         await send({"type": "http.response.body"})
 
@@ -152,9 +152,3 @@ def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     if any(name == b"transfer-encoding" for name, _ in sent):
         dropped |= {b"content-length"}  # which does not count then (RFC 9112, section 6.3)
     return tuple(field for field in sent if field[0] not in dropped)
-
-
-async def _gone(receive: Receive) -> None:
-    """Return when the client has gone, or has its whole answer."""
-    while (await receive())["type"] != "http.disconnect":
-        pass

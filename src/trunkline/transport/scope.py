@@ -1,4 +1,4 @@
-"""The types of ASGI, and the keys that the server adds to the scope of a request."""
+"""The types of ASGI, the keys that the server adds to the scope of a request, and the client that goes."""
 
 from __future__ import annotations
 
@@ -20,3 +20,13 @@ ENDING = "trunkline.ending"
 """In `state`: the `asyncio.Event` that the server sets when it ends, for answers without an end."""
 TUNNEL = "trunkline.tunnel"
 """In `state`: the host to which the request's tunnel leads."""
+
+
+class ClientGone(Exception):
+    """The client has disconnected within its request, which is therefore not answered."""
+
+
+async def until_gone(receive: Receive) -> None:
+    """Drop the rest of the request's body, and return when the client has gone, or has its whole answer."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -24,7 +24,7 @@ from trunkline.transport.forwarding import end_to_end
 from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import BEHIND, BROKEN_OFF, TOO_LARGE, UNANSWERED, Metrics
 from trunkline.transport.protocol import ServerConnection
-from trunkline.transport.scope import SERVER_CONNECTION, ASGIApp, Message, Receive, Send
+from trunkline.transport.scope import SERVER_CONNECTION, ASGIApp, ClientGone, Message, Receive, Send, until_gone
 from trunkline.transport.upstream import BrokenOff, Connections, Unanswered, UpstreamAnswer
 
 log = logging.getLogger("trunkline.transport.validating_proxy")
@@ -64,10 +64,6 @@ class _Body:
     @property
     def is_whole(self) -> bool:
         return self.size <= MOST_COLLECTED
-
-
-class _Gone(Exception):
-    """The client has disconnected within its request."""
 
 
 class ValidatingProxy:
@@ -167,7 +163,7 @@ class _ForwardedExchange:
         while not self._is_read:
             message = await self._receive()
             if message["type"] != "http.request":
-                raise _Gone
+                raise ClientGone
             self._request.add(part := message.get("body", b""))
             if part:
                 yield part
@@ -176,11 +172,6 @@ class _ForwardedExchange:
         self._is_sent, self._sent = True, time.perf_counter()
         self._connection.resume_reading()
 
-    async def _gone(self) -> None:
-        """Drop the rest of the request's body, and return when the client has gone, or has its whole answer."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-
     # --- the answer -------------------------------------------------------------------------------------------------
 
     async def answer(self) -> None:
@@ -188,13 +179,13 @@ class _ForwardedExchange:
         body = self._body() if self._has_body else None
         try:
             answer = await self._proxy.connections.ask(self._scope["method"], self._target, self._headers, body)
-        except _Gone:
+        except ClientGone:
             return
         except Unanswered as failure:
             await self._refuse(failure)
             return
         # The upstream may not have waited for all of the body: then the client is still to send the rest.
-        dropping = None if self._is_read else asyncio.create_task(self._gone())
+        dropping = None if self._is_read else asyncio.create_task(until_gone(self._receive))
         try:
             await self._pass_back(answer)
         finally:
@@ -317,7 +308,7 @@ class _ForwardedExchange:
     async def _break_off(self) -> None:
         """Close the client's connection within the answer, and return when it is closed."""
         self._connection.transport.close()
-        await self._gone()
+        await until_gone(self._receive)
 
     async def _refuse(self, failure: Unanswered) -> None:
         """Answer in our own words."""

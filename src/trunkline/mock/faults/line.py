@@ -58,10 +58,10 @@ def parse_line(text: str, place: str = "", *, names_operation: bool = True) -> F
     """
     if len(text) > LONGEST_LINE:
         raise UsageError(f"{place or 'the fault'} is longer than {LONGEST_LINE} characters; write a table of TOML")
-    return _Reader(text, place, names_operation).fault()
+    return _LineReader(text, place, names_operation).fault()
 
 
-class _Reader:
+class _LineReader:
     """Reads one line."""
 
     def __init__(self, text: str, place: str, names_operation: bool) -> None:
