@@ -7,12 +7,16 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+import trunkline
 from tests.browser import chromium
+from trunkline.contract import folders
+from trunkline.mock.loader import Vendor
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -31,6 +35,18 @@ settings.load_profile("tests")
 # of the processor time is spent on searching it for unreachable cycles. The processes that tests start are not
 # affected.
 gc.set_threshold(100_000, 50, 50)
+
+
+@cache
+def _loaded(name: str) -> Vendor:
+    """A vendor, read once."""
+    return trunkline.load(name)
+
+
+@pytest.fixture(params=folders.names())
+def vendor(request: pytest.FixtureRequest) -> Vendor:
+    """Each vendor in turn."""
+    return _loaded(request.param)
 
 
 @pytest.fixture(scope="module")

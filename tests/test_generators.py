@@ -85,12 +85,6 @@ def python(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     return installed(tmp_path_factory, worker_id, "python", make, install)
 
 
-@pytest.fixture(params=VENDORS)
-def vendor(request: pytest.FixtureRequest) -> Vendor:
-    """Each vendor in turn."""
-    return trunkline.load(request.param)
-
-
 def documented(command: str, vendor: Vendor) -> list[str]:
     """A command of docs/export.md, for a vendor."""
     lines = DOCUMENTATION.splitlines()

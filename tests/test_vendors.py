@@ -42,12 +42,6 @@ WITH_BODY = [operation for operation in OPERATIONS if operation.body]
 each_with_body = pytest.mark.parametrize("operation", WITH_BODY, ids=lambda operation: operation.operation_id)
 
 
-@pytest.fixture(params=VENDORS)
-def vendor(request: pytest.FixtureRequest) -> Vendor:
-    """Each vendor in turn."""
-    return LOADED[request.param]
-
-
 def folder_of(vendor: Vendor) -> Path:
     return ROOT / "schemas" / vendor.name
 

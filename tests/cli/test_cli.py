@@ -57,12 +57,6 @@ COMMANDS = ("serve", "reset", "check", "validate", "export", "faults", "rules", 
 Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture(params=VENDORS)
-def vendor(request: pytest.FixtureRequest) -> Vendor:
-    """Each vendor."""
-    return loader.load(request.param)
-
-
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in this process: its code, standard output and standard error."""

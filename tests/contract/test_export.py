@@ -24,12 +24,6 @@ from trunkline.transport.asgi import application
 VENDORS = folders.names()
 
 
-@pytest.fixture(params=VENDORS)
-def vendor(request: pytest.FixtureRequest) -> Vendor:
-    """Each vendor in turn."""
-    return loader.load(request.param)
-
-
 def exported(vendor: Vendor, url: str | None = None) -> Json:
     """The vendor's contract as `trunkline export` prints it."""
     return export.document(vendor.contract, url=url, examples=vendor.example_ids, bodies=vendor.example_bodies)

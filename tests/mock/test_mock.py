@@ -14,7 +14,7 @@ import pytest
 
 from tests.requests import Client
 from trunkline import mock
-from trunkline.contract import folders, refusals
+from trunkline.contract import refusals
 from trunkline.contract.model import Contract, List
 from trunkline.exchange import Json, Request, Response
 from trunkline.mock import REFUSAL_HEADER, handlers, loader
@@ -27,7 +27,6 @@ from trunkline.mock.world import Store
 from trunkline.redaction import RecentSecrets
 from trunkline.transport import asgi
 
-VENDORS = folders.names()
 PLACES = {"telepath": "/trunks", "talkover": "/sip-trunks/trunk-uuid-1"}
 
 
@@ -39,12 +38,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture(params=VENDORS)
-def vendor(request: pytest.FixtureRequest) -> Vendor:
-    """Each vendor in turn."""
-    return loader.load(request.param)
 
 
 def list_request(vendor: Vendor, token: str | None = None, query: str = "") -> Request:

@@ -43,12 +43,6 @@ VENDORS = {name: loader.load(name) for name in folders.names()}
 REMOVING = [name for name, one in VENDORS.items() if one.contract.of_kind(Delete)]
 
 
-@pytest.fixture(params=VENDORS)
-def vendor(request: pytest.FixtureRequest) -> Vendor:
-    """Each vendor in turn."""
-    return VENDORS[request.param]
-
-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """The path of the state file."""

@@ -41,12 +41,6 @@ CASES = [(name, case) for name, vendor in VENDORS.items() for case in vendor.cas
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.operation_id)
 
 
-@pytest.fixture(params=VENDORS)
-def vendor(request: pytest.FixtureRequest) -> Vendor:
-    """Each vendor in turn."""
-    return VENDORS[request.param]
-
-
 def vendor_of(operation: Operation) -> Vendor:
     """The vendor of an operation."""
     return VENDORS[operation.contract.vendor]

@@ -15,10 +15,9 @@ import pytest
 
 from tests.requests import Client
 from trunkline import mock
-from trunkline.contract import folders
 from trunkline.contract.model import Create, List
 from trunkline.exchange import Request, Target
-from trunkline.mock import Mock, loader, storage
+from trunkline.mock import Mock, storage
 from trunkline.mock.loader import Vendor
 from trunkline.transport import server, targets
 
@@ -33,12 +32,6 @@ def restless() -> Iterator[None]:
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(before)
-
-
-@pytest.fixture(params=folders.names())
-def vendor(request: pytest.FixtureRequest) -> Vendor:
-    """Each vendor in turn."""
-    return loader.load(request.param)
 
 
 @pytest.fixture(params=["in process", "kept", "over HTTP"])

@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 
-from trunkline.contract import folders
 from trunkline.errors import BudgetExhausted, DataError, TargetError, UsageError
 from trunkline.exchange import Request
-from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import redactor
 from trunkline.transport.connect import (
@@ -29,15 +27,8 @@ from trunkline.transport.connect import (
     with_second_account,
 )
 
-VENDORS = folders.names()
 TOKEN = "tok_0123456789"
 EMPTY: Mapping[str, str] = {}
-
-
-@pytest.fixture(params=VENDORS)
-def vendor(request: pytest.FixtureRequest) -> Vendor:
-    """Each vendor in turn."""
-    return loader.load(request.param)
 
 
 @pytest.fixture
