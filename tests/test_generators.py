@@ -11,13 +11,14 @@ import json
 import os
 import shlex
 import shutil
-import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import trunkline
+from tests import commands
 from tests.servers import serving
 from trunkline.contract import export, folders
 from trunkline.exchange import resolve
@@ -31,25 +32,12 @@ VENDORS = folders.names()
 pytestmark = pytest.mark.slow
 
 
-def run(*command: str | Path, cwd: Path, given: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run a command, which must succeed. Tools that look for a newer version of themselves do not."""
-    quiet = {"NO_COLOR": "1", "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **quiet, **environ},
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done
+run = partial(commands.run, NO_COLOR="1", REDOCLY_TELEMETRY="off", REDOCLY_SUPPRESS_UPDATE_NOTICE="true")
+"""Run a tool, which does not look for a newer version of itself."""
 
 
-def installed(factory: pytest.TempPathFactory, worker: str, name: str, *commands: tuple[str, ...]) -> Path:
-    """A copy of `tests/generators`, with the documents and what the commands install. All workers share it."""
+def installed(factory: pytest.TempPathFactory, worker: str, name: str, *steps: tuple[str, ...]) -> Path:
+    """A copy of `tests/generators`, with the documents and what the steps install. All workers share it."""
     base = factory.getbasetemp()
     folder = (base if worker == "master" else base.parent) / name
     with folder.with_suffix(".lock").open("w") as lock:
@@ -60,7 +48,7 @@ def installed(factory: pytest.TempPathFactory, worker: str, name: str, *commands
                 document = export.document(vendor.contract, examples=vendor.example_ids, bodies=vendor.example_bodies)
                 (folder / f"{vendor.name}.json").write_text(json.dumps(document), "utf-8")
             try:
-                for command in commands:
+                for command in steps:
                     run(*command, cwd=folder)
             except BaseException:
                 shutil.rmtree(folder)

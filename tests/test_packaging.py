@@ -18,6 +18,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.commands import run
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("schemas", "fixtures", "docs")
 """The folders of the checkout that are a part of the wheel; of the last, only the pages."""
@@ -36,9 +38,7 @@ class Built:
 
 
 def build(source: Path, into: Path, *kinds: str) -> None:
-    command = [sys.executable, "-m", "build", "--no-isolation", *kinds, "--outdir", str(into), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(sys.executable, "-m", "build", "--no-isolation", *kinds, "--outdir", into, source)
 
 
 def only(folder: Path, pattern: str) -> Path:
@@ -194,10 +194,8 @@ def test_the_checkout_holds_one_copy_of_the_data() -> None:
 def test_the_installed_wheel_finds_its_data(built: Built, tmp_path: Path) -> None:
     """Installed away from the checkout, the package loads every vendor of the checkout."""
     target = tmp_path / "installed"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-compile"]
-    subprocess.run(
-        [*command, "--disable-pip-version-check", "--target", str(target), str(built.file)], check=True, timeout=120
-    )
+    pip = (sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet")
+    run(*pip, "--no-deps", "--no-index", "--no-compile", "--target", target, built.file)
     script = """
 import json, trunkline.mock.loader
 loaded = {name: trunkline.mock.loader.load(name).name for name in trunkline.contract.folders.names()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from collections import Counter
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import trunkline
+from tests.commands import run
 from trunkline.contract import folders
 from trunkline.errors import UsageError
 from trunkline.exchange import Json
@@ -124,19 +124,11 @@ def test_an_engine_finds_what_validate_finds(tmp_path: Path) -> None:
     for number in range(4):
         rows = [line(1 + index % 100, shown=7 if index % 10 == 0 else None) for index in range(1500)]
         (traffic / f"{number}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(packages)]
-    subprocess.run([*pip, "-r", str(root / "tests" / "scale" / "requirements.txt")], check=True, timeout=300)
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", packages)
+    run(*pip, "-r", root / "tests" / "scale" / "requirements.txt")
     paths = os.pathsep.join(map(str, (packages, root / "src")))
-    done = subprocess.run(
-        [sys.executable, "judge_many.py", str(traffic), "findings.ndjson"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": paths, "RAY_USAGE_STATS_ENABLED": "0"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    command = (sys.executable, "judge_many.py", traffic, "findings.ndjson")
+    run(*command, cwd=tmp_path, PYTHONPATH=paths, RAY_USAGE_STATS_ENABLED="0")
     result = [json.loads(text) for text in (tmp_path / "findings.ndjson").read_text("utf-8").splitlines()]
     report = validate_files(trunkline.load("telepath"), [str(traffic)])
     expected = {("finding", finding.rule): finding.count for finding in report.findings}
