@@ -87,8 +87,9 @@ def test_the_build_sees_what_it_needs_and_nothing_else() -> None:
     lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     assert lines[:2] == ["# The image is built from these files alone.", "*"]
     hatch = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
-    needed = {"LICENSE", "README.md", "pyproject.toml", "requirements-install.lock", "src", *hatch["force-include"]}
-    assert {line[1:] for line in lines if line.startswith("!")} == needed
+    included = {folder.partition("/")[0] for folder in hatch["only-include"]}
+    needed = {"LICENSE", "README.md", "pyproject.toml", "requirements-install.lock", *included}
+    assert {line[1:].partition("/")[0] for line in lines if line.startswith("!")} == needed
     assert all((ROOT / name).exists() for name in needed)
 
 
