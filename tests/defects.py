@@ -22,6 +22,7 @@ from functools import cache
 from typing import TypeAlias
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+from tests.documents import Edit, drop, put
 from trunkline.check.laws import LAWS
 from trunkline.check.runner import Checker
 from trunkline.exchange import Headers, Json, NotJSON, Request, Response, Target, find, resolve
@@ -52,7 +53,6 @@ PASSWORD = "secret-password"
 """The password of the known trunk in the fixtures."""
 
 Break: TypeAlias = Callable[[Target], Target]
-Edit: TypeAlias = Callable[[Json], Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,26 +196,6 @@ def trunks(edit: Edit) -> Break:
             edit(item)
 
     return bodies(every)
-
-
-def put(at: str, value: Json) -> Edit:
-    """Set the value at a JSON Pointer."""
-
-    def edit(body: Json) -> None:
-        parent, _, name = at.rpartition("/")
-        resolve(body, parent)[name] = value
-
-    return edit
-
-
-def drop(at: str) -> Edit:
-    """Remove the value at a JSON Pointer."""
-
-    def edit(body: Json) -> None:
-        parent, _, name = at.rpartition("/")
-        del resolve(body, parent)[name]
-
-    return edit
 
 
 def turned(at: str, change: Callable[[Json], Json]) -> Edit:

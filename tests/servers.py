@@ -31,6 +31,14 @@ from trunkline.exchange import Json, Request, Target
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For httpx in tests of plain HTTP: otherwise each client reads all certificates that the machine trusts."""
 
+
+def free_port() -> int:
+    """A port of the loopback interface at which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 # --- the command line in a process of its own -------------------------------------------------------------------------
 
 
@@ -140,11 +148,20 @@ def scripted(script: Script | bytes) -> Iterator[Scripted]:
 # --- http.server ------------------------------------------------------------------------------------------------------
 
 
-class _Quiet(BaseHTTPRequestHandler):
+class QuietHandler(BaseHTTPRequestHandler):
+    """A handler that logs nothing."""
+
     wbufsize = 1 << 16  # one packet for each response, so that no delayed acknowledgement slows a test
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the library
         """Log nothing."""
+
+    def send_chunks(self, data: bytes, size: int) -> None:
+        """Send a body in chunks of this size."""
+        for start in range(0, len(data), size):
+            chunk = data[start : start + size]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        self.wfile.write(b"0\r\n\r\n")
 
 
 @contextmanager
@@ -169,7 +186,7 @@ def target_server(target: Target, base: str, *, headers_sent: bool = False) -> I
     """
     lock = threading.Lock()
 
-    class Handler(_Quiet):
+    class Handler(QuietHandler):
         def handle_any(self) -> None:
             path, _, query = self.path.removeprefix(base).partition("?")
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -246,7 +263,7 @@ class Behavior:
     """The method, target and `Authorization` header of each request."""
 
 
-class _Independent(_Quiet):
+class _Independent(QuietHandler):
     behavior: Behavior
 
     def do_GET(self) -> None:
@@ -322,10 +339,7 @@ class _Independent(_Quiet):
         if self.behavior.coding == "chunked":
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            for start in range(0, len(data), 37):
-                piece = data[start : start + 37]
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-            self.wfile.write(b"0\r\n\r\n")
+            self.send_chunks(data, 37)
             return
         if self.protocol_version == "HTTP/1.1":
             self.send_header("Content-Length", str(len(data)))

@@ -27,7 +27,7 @@ from packaging.utils import canonicalize_name
 
 import trunkline
 from tests.commands import run
-from tests.servers import scripted, serving
+from tests.servers import free_port, scripted, serving
 from tests.test_packaging import pins
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -265,9 +265,7 @@ def test_the_services_of_the_compose_example_find_each_other(podman: Podman, tmp
     for command in ("netavark", "aardvark-dns", "iptables"):
         if not (Path("/usr/lib/podman", command).exists() or shutil.which(command)):
             pytest.skip(f"{command} is not installed, so the services of compose.yaml were not started")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (tmp_path / "compose.yaml").write_text(COMPOSE.read_text("utf-8").replace(":8900:", f":{port}:"), "utf-8")
     (tmp_path / "trunkline.env").write_text("TRUNKLINE_ADMIN_TOKEN=an-admin-token\n", "utf-8")
     compose = (installed(tmp_path / "tool", "podman-compose") / "podman-compose", "--file", tmp_path / "compose.yaml")

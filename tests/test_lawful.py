@@ -25,7 +25,6 @@ from tests.defects import (
     answering,
     asking,
     bodies,
-    drop,
     edited,
     encoded,
     examine,
@@ -33,7 +32,6 @@ from tests.defects import (
     looked_up,
     matching,
     number,
-    put,
     recalled,
     refusals,
     relisted,
@@ -48,6 +46,7 @@ from tests.defects import (
 from tests.defects import (
     OTHERS as OTHER_ACCOUNTS,
 )
+from tests.documents import drop, put
 from tests.requests import request_of
 from trunkline import mock
 from trunkline.check.laws.session import Inconclusive, LawSession

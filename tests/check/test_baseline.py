@@ -17,13 +17,12 @@ from tests.defects import (
     Break,
     answered,
     bodies,
-    drop,
-    put,
     relisted,
     trunks,
     turned,
     when,
 )
+from tests.documents import drop, put
 from trunkline import mock
 from trunkline.check.baseline import Baseline, read_baseline
 from trunkline.check.runner import Checker

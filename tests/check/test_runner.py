@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import trunkline
+from tests.defects import bodies
 from trunkline import mock
 from trunkline.check.problem import Problem
 from trunkline.check.rules import RULES
@@ -28,20 +28,6 @@ from trunkline.transport.targets import budgeted
 def telepath() -> Vendor:
     """The vendor that pages its lists."""
     return trunkline.load("telepath")
-
-
-def edited(target: Target, edit: Callable[[Any], None]) -> Target:
-    """A target whose successful bodies are changed."""
-
-    def changed(request: Request) -> Response:
-        response = target(request)
-        if response.status != 200 or not response.body:
-            return response
-        body = json.loads(response.body)
-        edit(body)
-        return replace(response, body=json.dumps(body).encode())
-
-    return changed
 
 
 def check_laws(vendor: Vendor, target: Target, *laws: str, **more: Any) -> Report:
@@ -247,7 +233,7 @@ def test_one_cause_is_one_finding(telepath: Vendor) -> None:
             del item["name"], item["status"], item["sip_username"]
             item.update(extra=1, more=2)
 
-    report = check_laws(telepath, edited(mock.from_vendor(telepath), edit), examples=3)
+    report = check_laws(telepath, bodies(edit)(mock.from_vendor(telepath)), examples=3)
     by_rule = {found.rule: found for found in report.findings}
     assert len(by_rule) == len(report.findings) == 2
     missing = by_rule["body_matches_schema"]
@@ -262,7 +248,7 @@ def test_a_report_shows_no_secret(telepath: Vendor) -> None:
     token = telepath.world.token
     report = check_laws(
         telepath,
-        edited(mock.from_vendor(telepath), lambda body: body.update(debug=token[:-2])),
+        bodies(lambda body: body.update(debug=token[:-2]))(mock.from_vendor(telepath)),
         "same_request_same_response",
     )
     assert report.findings

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from tests.clock import Clock
 from trunkline import mock
 from trunkline.check.history import History
 from trunkline.check.watch import Round, Schedule, Scope, watch
@@ -19,21 +20,6 @@ from trunkline.transport.connect import Connection
 
 TELEPATH = loader.load("telepath")
 CANARY = "canary-4711-sesame"
-
-
-class Clock:
-    """A clock that moves only when somebody sleeps, and notes the pauses."""
-
-    def __init__(self) -> None:
-        self.now = 1_795_888_800.0
-        self.pauses: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.now += seconds
 
 
 class API:

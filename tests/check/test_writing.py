@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import trunkline
+from tests.defects import answering, edited
 from trunkline import mock
 from trunkline.check.runner import Checker
 from trunkline.check.safety import WriteAccess, cleanup
@@ -53,16 +54,6 @@ def written(name: str, wrap: Callable[[Target], Target]) -> Report:
     checker.check_stateful(vendor.contract.operations)
     checker.clean()
     return checker.report
-
-
-def answering(change: Change) -> Callable[[Target], Target]:
-    return lambda target: lambda request: change(request, target(request))
-
-
-def edited(response: Response, edit: Callable[[Any], None]) -> Response:
-    body = json.loads(response.body)
-    edit(body)
-    return replace(response, body=json.dumps(body).encode())
 
 
 def without_body(request: Request, response: Response) -> Response:

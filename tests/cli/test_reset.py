@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.requests import Client
-from tests.servers import serving
+from tests.servers import free_port, serving
 from trunkline import cli, mock
 from trunkline.contract import folders
 from trunkline.errors import Redirected, UsageError
@@ -325,9 +324,7 @@ def test_a_server_that_is_not_trunkline_is_one_sentence(answer: Response, senten
 
 def test_a_server_that_is_down_is_one_sentence(run: Run) -> None:
     """It has the address, also the default one."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        place = f"127.0.0.1:{probe.getsockname()[1]}"
+    place = f"127.0.0.1:{free_port()}"
     code, _, err = run("--url", f"http://{place}")
     assert (code, f"{place} refuses connections" in err) == (2, True)
     for arguments, sentence in (

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.documents import drop, edit_file, put
 from trunkline.contract import document, folders
 from trunkline.contract.loader import read_contract
 from trunkline.contract.model import DOCUMENT, Act, Contract, Create, Delete, Fetch, List, Operation, Update
@@ -60,35 +61,6 @@ def telepath() -> Contract:
 @pytest.fixture
 def talkover() -> Contract:
     return CONTRACTS["talkover"]
-
-
-def put(at: str, value: Json) -> Callable[[Json], None]:
-    """Sets what stands at a pointer."""
-
-    def edit(content: Json) -> None:
-        parent, _, name = at.rpartition("/")
-        node = resolve(content, parent)
-        node[int(name) if isinstance(node, list) else name.replace("~1", "/")] = value
-
-    return edit
-
-
-def drop(at: str) -> Callable[[Json], None]:
-    """Takes away what stands at a pointer."""
-
-    def edit(content: Json) -> None:
-        parent, _, name = at.rpartition("/")
-        node = resolve(content, parent)
-        del node[int(name) if isinstance(node, list) else name.replace("~1", "/")]
-
-    return edit
-
-
-def edited(folder: Path, file: str, edit: Callable[[Json], None]) -> None:
-    """Edits one file of the folder."""
-    content = json.loads((folder / file).read_text("utf-8"))
-    edit(content)
-    (folder / file).write_text(json.dumps(content), "utf-8")
 
 
 def deep(levels: int) -> Json:
@@ -823,7 +795,7 @@ BROKEN_OTHER: dict[str, tuple[Callable[[Json], None], str, str]] = {
 def test_a_contract_that_means_nothing_stops_the_load(folder: Path, name: str) -> None:
     """The error names the file, the place in it and the reason."""
     file, edit, at, word = BROKEN[name]
-    edited(folder, file, edit)
+    edit_file(folder / file, edit)
     with pytest.raises(DataError) as caught:
         read_contract(folder, "telepath")
     wanted = (file, at) if at is not None else (DOCUMENT, INPUT)
@@ -838,7 +810,7 @@ def test_a_claim_that_means_nothing_stops_the_load(tmp_path: Path, name: str) ->
     """Each name in a reset, a deletion, an act or a parent must exist, or the error names its place."""
     edit, at, word = BROKEN_OTHER[name]
     folder = copied(tmp_path, "talkover")
-    edited(folder, DOCUMENT, edit)
+    edit_file(folder / DOCUMENT, edit)
     with pytest.raises(DataError) as caught:
         read_contract(folder, "talkover")
     assert (caught.value.file, caught.value.pointer) == (f"schemas/talkover/{DOCUMENT}", at)
@@ -889,7 +861,7 @@ def test_a_file_that_is_hidden_is_no_schema(folder: Path) -> None:
 
 def test_a_schema_that_holds_itself_stops_the_load(folder: Path) -> None:
     """A cycle of references through several files is reported at one of its steps, and is not followed for ever."""
-    edited(folder, "trunk.json", put("/properties/metrics/items", {"$ref": "trunk-list.json"}))
+    edit_file(folder / "trunk.json", put("/properties/metrics/items", {"$ref": "trunk-list.json"}))
     with pytest.raises(DataError, match="leads back to itself") as caught:
         read_contract(folder, "telepath")
     assert caught.value.pointer.endswith("/items/$ref")
@@ -1004,7 +976,7 @@ def test_a_path_without_parameters_comes_first(folder: Path) -> None:
         other["get"]["parameters"] = []
         content["paths"] = {"/trunks/{id}": one, "/trunks/stats": other}
 
-    edited(folder, DOCUMENT, edit)
+    edit_file(folder / DOCUMENT, edit)
     contract = read_contract(folder, "telepath")
     found = {path: contract.match(path)[0][0].operation_id for path in ("/trunks/stats", "/trunks/stat")}
     assert found == {"/trunks/stats": "showStatistics", "/trunks/stat": "fetchTrunk"}
@@ -1167,8 +1139,8 @@ def test_a_default_that_follows_from_another_is_found(tmp_path: Path) -> None:
         }
         content["allOf"] = [{"if": {"required": ["name"]}, "then": {"allOf": [inner]}, "else": default("name", "n")}]
 
-    edited(folder, "trunk-input.json", edit)
-    edited(folder, "trunk-change.json", put("/allOf", [{"$ref": "trunk-input.json"}]))
+    edit_file(folder / "trunk-input.json", edit)
+    edit_file(folder / "trunk-change.json", put("/allOf", [{"$ref": "trunk-input.json"}]))
     contract = read_contract(folder, "talkover")
     body = contract.operation("updateSipTrunk").body
     assert body is not None
@@ -1308,7 +1280,7 @@ def test_the_schema_of_the_files_is_the_generated_one() -> None:
 @pytest.mark.parametrize("lint", [True, False])
 def test_a_document_that_cannot_be_converted_is_refused_with_its_place(folder: Path, *, lint: bool) -> None:
     """Also without the lint, the error names the place and the reason."""
-    edited(folder, DOCUMENT, put(f"{PAGING}/limit", 7))
+    edit_file(folder / DOCUMENT, put(f"{PAGING}/limit", 7))
     with pytest.raises(DataError, match=r"limit: is not of type string$") as caught:
         read_contract(folder, "telepath", lint=lint)
     assert caught.value.pointer == f"{PAGING}/limit"

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests import requests
+from tests.clock import Clock
 from tests.requests import bearer, body_of, mine
 from trunkline import mock
 from trunkline.contract import folders
@@ -22,30 +24,16 @@ ANOTHER = "sk_live_another_account"
 UNREACHABLE = "550e8400-e29b-41d4-a716-446655440000"
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1_717_243_200.9  # 2024-06-01T12:00:00Z and something
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Client:
     """A client of one mock, with a token."""
 
     def __init__(self, name: str) -> None:
         self.vendor = VENDORS[name]
-        self.clock = Clock()
+        self.clock = Clock(1_717_243_200.9)  # 2024-06-01T12:00:00Z and something
         self.mock = mock.from_vendor(self.vendor, clock=self.clock)
 
     def ask(self, method: str, path: str, body: Json = None, *, query: str = "", token: str = "") -> Response:
-        headers = bearer(token or self.vendor.world.token)
-        if body is None:
-            return self.mock(Request(method, path, query, headers))
-        sent = (*headers, ("content-type", "application/json"))
-        return self.mock(Request(method, path, query, sent, json.dumps(body).encode()))
+        return requests.Client(self.vendor, self.mock, token).ask(method, path, body, query)
 
     def json(self, *arguments: Any, **keywords: Any) -> Any:
         """The body of a successful response."""

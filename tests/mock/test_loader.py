@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.documents import edit_file
 from tests.requests import Client
 from trunkline import mock
 from trunkline.contract import folders
@@ -70,13 +71,6 @@ def rewritten(path: Path, old: str, new: str) -> None:
     text = path.read_text("utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), "utf-8")
-
-
-def edited(path: Path, edit: Callable[[Json], object]) -> None:
-    """Edits a JSON file."""
-    content = json.loads(path.read_text("utf-8"))
-    edit(content)
-    path.write_text(json.dumps(content), "utf-8")
 
 
 def trouble() -> DataError:
@@ -754,7 +748,7 @@ def test_another_world_that_fits_nothing_stops_the_load(other: Path, name: str) 
 
 def test_a_parent_that_the_path_does_not_name_stops_the_load(other: Path) -> None:
     """The parent that an operation's path names is the parent of the records of the mock."""
-    edited(
+    edit_file(
         other / "schemas" / "sample" / "openapi.json",
         lambda content: (
             content["paths"]["/sip-trunks/{trunk_id}"]["delete"]["x-trunkline"]["delete"].pop("empty")
@@ -862,7 +856,7 @@ RECORDS: dict[str, tuple[Callable[[Json], object], str, str]] = {
 def test_a_record_that_fits_nothing_stops_the_load(data: Path, name: str) -> None:
     """The error names the file of records, the place in it and the reason."""
     edit, at, word = RECORDS[name]
-    edited(data / "fixtures" / "sample" / "trunks.json", edit)
+    edit_file(data / "fixtures" / "sample" / "trunks.json", edit)
     error = trouble()
     assert (error.file, error.pointer) == ("fixtures/sample/trunks.json", at)
     assert word in error.reason
@@ -931,7 +925,7 @@ OTHER_RECORDS: dict[str, tuple[str, Callable[[Json], object], str, str]] = {
 def test_a_record_that_belongs_to_nothing_stops_the_load(other: Path, name: str) -> None:
     """The parent of a record is in the account of the record, and every fact of the mock is a known one."""
     file, edit, at, word = OTHER_RECORDS[name]
-    edited(other / "fixtures" / "sample" / file, edit)
+    edit_file(other / "fixtures" / "sample" / file, edit)
     error = trouble()
     orphan = "dids.json" if "no such record" in word else file
     assert (error.file, error.pointer) == (f"fixtures/sample/{orphan}", at)
@@ -940,7 +934,7 @@ def test_a_record_that_belongs_to_nothing_stops_the_load(other: Path, name: str)
 
 def test_a_record_may_hold_what_is_only_taken_in(data: Path) -> None:
     """An input that no answer shows is a field of a record all the same: an update can change it."""
-    edited(data / "fixtures" / "sample" / "trunks.json", lambda all_: all_[0].update(system_prompt="Be kind."))
+    edit_file(data / "fixtures" / "sample" / "trunks.json", lambda all_: all_[0].update(system_prompt="Be kind."))
     (first, *_) = loader.load("sample").world.collections["trunks"].records
     assert first["system_prompt"] == "Be kind."
 
@@ -966,7 +960,7 @@ def test_a_secret_is_in_no_reason(data: Path, tmp_path: Path, name: str, place: 
     """Whatever is wrong with a record, the sentence that says so can be printed."""
     record = {**record_of("telepath"), "sip_password": SECRET}
     LEAKS[name](record)
-    edited(data / "fixtures" / "sample" / "trunks.json", lambda all_: all_.insert(0, record))
+    edit_file(data / "fixtures" / "sample" / "trunks.json", lambda all_: all_.insert(0, record))
     folder, vendor = overlay(tmp_path / "fixtures", "telepath", [record]), loader.load("telepath")
     loads: dict[str, Callable[[], Vendor]] = {
         "fixtures": lambda: loader.load("sample"),
@@ -1026,18 +1020,18 @@ def test_an_order_by_a_field_that_can_be_null_stops_the_load(data: Path) -> None
     rewritten(data / "fixtures" / "sample" / "world.toml", '["-created_at", "id"]', '["note", "id"]')
     schema = data / "schemas" / "sample" / "trunk.json"
     evidence = {"grade": "documented", "source": "https://example.com/page"}
-    edited(schema, lambda content: content["properties"].update(note={"x-trunkline": {"evidence": evidence}}))
+    edit_file(schema, lambda content: content["properties"].update(note={"x-trunkline": {"evidence": evidence}}))
     path = data / "fixtures" / "sample" / "trunks.json"
     odd: list[Json] = [None, [1], {}, True, "text"]
     for value in odd:
         notes = [value if at == 7 else at for at in range(30)]
-        edited(path, lambda all_, notes=notes: [r.update(note=n) for r, n in zip(all_, notes, strict=True)])  # type: ignore[misc]  # mypy infers no lambda with a default
+        edit_file(path, lambda all_, notes=notes: [r.update(note=n) for r, n in zip(all_, notes, strict=True)])  # type: ignore[misc]  # mypy infers no lambda with a default
         error = trouble()
         assert (error.file, error.pointer) == ("fixtures/sample/trunks.json", "/7/note")
         assert "sorted by this field, so it must be a number" in error.reason
-    edited(path, lambda all_: [record.pop("note") for record in all_])
+    edit_file(path, lambda all_: [record.pop("note") for record in all_])
     assert trouble().pointer == "/0/note"
-    edited(path, lambda all_: [record.update(note=1.5) for record in all_])
+    edit_file(path, lambda all_: [record.update(note=1.5) for record in all_])
     vendor = loader.load("sample")
     first = {**vendor.world.collections["trunks"].records[0], "note": "text"}
     folder = overlay(data / "fixtures", "extra", []) / "extra"
@@ -1050,17 +1044,17 @@ def test_a_body_that_the_contract_does_not_allow_stops_the_load(data: Path) -> N
     world = data / "fixtures" / "sample" / "world.toml"
     schema = data / "schemas" / "sample" / "error.json"
     before = schema.read_text("utf-8")
-    edited(schema, lambda content: content["properties"]["error"]["required"].append("page"))
+    edit_file(schema, lambda content: content["properties"]["error"]["required"].append("page"))
     error = trouble()
     assert (error.file, error.pointer) == ("fixtures/sample/world.toml", "/errors/body")
     assert "it breaks the contract at /error/page: a required property is absent" in error.reason
     schema.write_text(before)
-    edited(schema, lambda content: content["properties"]["error"]["properties"]["message"].update(maxLength=30))
+    edit_file(schema, lambda content: content["properties"]["error"]["properties"]["message"].update(maxLength=30))
     assert "it breaks the contract at /error/message" in trouble().reason
     schema.write_text(before)
     rewritten(world, 'body = { trunks = "{items}"', 'body = { has_more = "no", trunks = "{items}"')
     lists = data / "schemas" / "sample" / "trunk-list.json"
-    edited(lists, lambda content: content["required"].append("cursor"))
+    edit_file(lists, lambda content: content["required"].append("cursor"))
     error = trouble()
     assert (error.file, error.pointer) == ("fixtures/sample/world.toml", "/operations/listTrunks/body")
     assert "it breaks the contract at /cursor: a required property is absent" in error.reason
@@ -1082,7 +1076,7 @@ def test_what_no_check_foresees_is_reported_of_the_folder(data: Path, monkeypatc
 
 def test_a_secret_may_be_in_a_record(data: Path) -> None:
     """A record can hold what is never shown; the vendor knows it as a secret, and the mock does not show it."""
-    edited(data / "fixtures" / "sample" / "trunks.json", lambda all_: all_[0].update(sip_password="hunter2hunter2"))
+    edit_file(data / "fixtures" / "sample" / "trunks.json", lambda all_: all_[0].update(sip_password="hunter2hunter2"))
     sample = loader.load("sample")
     assert "hunter2hunter2" in sample.secrets
     request = Request("GET", "/trunks", "limit=100", (("authorization", f"Bearer {sample.world.token}"),))
@@ -1091,7 +1085,7 @@ def test_a_secret_may_be_in_a_record(data: Path) -> None:
 
 def test_one_id_may_be_in_two_accounts(data: Path) -> None:
     """An id names one trunk of an account; another account may have the same."""
-    edited(
+    edit_file(
         data / "fixtures" / "sample" / "trunks.json",
         lambda all_: all_.append({**all_[0], "x-trunkline": {"account": "another"}}),
     )
@@ -1112,7 +1106,7 @@ def test_a_sample_that_fits_nothing_stops_the_load(
     data: Path, edit: Callable[[Json], object], at: str, word: str
 ) -> None:
     """A sample of an operation that is not there, or in another form, is reported with its place."""
-    edited(data / "fixtures" / "sample" / "cases.json", edit)
+    edit_file(data / "fixtures" / "sample" / "cases.json", edit)
     error = trouble()
     assert (error.file, error.pointer) == ("fixtures/sample/cases.json", at)
     assert word in error.reason

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import time
 import tracemalloc
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 from threading import Thread
 from unittest.mock import patch
 
 import pytest
 
+from tests.clock import Clock
 from tests.requests import Client
 from trunkline import mock
 from trunkline.contract import refusals
@@ -28,16 +29,6 @@ from trunkline.redaction import RecentSecrets
 from trunkline.transport import asgi
 
 PLACES = {"telepath": "/trunks", "talkover": "/sip-trunks/trunk-uuid-1"}
-
-
-@dataclass
-class Clock:
-    """A clock that stands still until a test sets it."""
-
-    now: float = 1_700_000_000.75
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def list_request(vendor: Vendor, token: str | None = None, query: str = "") -> Request:
@@ -69,7 +60,7 @@ def limits(response: Response) -> tuple[int, int, int]:
 
 def test_the_headers_count_down_and_start_again(vendor: Vendor) -> None:
     """Each response has one request less left, the first beyond the limit is 429, and the next window is full."""
-    clock = Clock()
+    clock = Clock(1_700_000_000.75)
     target = mock.from_vendor(vendor, rate_limit=3, clock=clock)
     responses = [target(list_request(vendor)) for _ in range(5)]
     assert [response.status for response in responses] == [200, 200, 200, 429, 429]
@@ -200,7 +191,10 @@ _SIMILAR = [
 def test_a_query_like_an_earlier_one_has_its_own_answer(vendor: Vendor, first: str, second: str) -> None:
     """The remembered answer to the first query is that to the second only where it is the right one."""
     requests = [list_request(vendor, query=query) for query in (first, second)]
-    target, fresh = mock.from_vendor(vendor, clock=Clock()), mock.from_vendor(vendor, clock=Clock())
+    target, fresh = (
+        mock.from_vendor(vendor, clock=Clock()),
+        mock.from_vendor(vendor, clock=Clock()),
+    )
     for request in requests:
         assert target.read(read_key(request)) == fresh.answer(request)
 

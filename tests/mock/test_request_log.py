@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 
 import trunkline
+from tests.requests import bearer
 from tests.test_redaction import FORMS, SECRET
-from trunkline.exchange import Headers, Json, Request
+from trunkline.exchange import Json, Request
 from trunkline.mock.mock import Mock, from_vendor
 from trunkline.mock.request_log import RecordedRequest
 from trunkline.mock.session import MockSession
@@ -19,6 +20,7 @@ from trunkline.redaction import RecentSecrets
 
 TELEPATH, TALKOVER = trunkline.load("telepath"), trunkline.load("talkover")
 TOKEN = TELEPATH.world.token
+OWN = bearer(TOKEN)
 JSON = ("content-type", "application/json")
 
 
@@ -32,10 +34,6 @@ def session(keep: int = 1000) -> MockSession:
     return MockSession([TELEPATH, TALKOVER], make, keep=keep)
 
 
-def bearer(token: str = TOKEN) -> Headers:
-    return (("authorization", f"Bearer {token}"),)
-
-
 def shown(request: Request) -> dict[str, Json]:
     """A request to telepath as it is logged."""
     found = session()
@@ -45,7 +43,7 @@ def shown(request: Request) -> dict[str, Json]:
 
 def test_a_request_is_shown_with_all_that_is_known_about_it() -> None:
     """Operation, account and status of an answered request; cause, evidence and page of a refused one."""
-    known = shown(Request("GET", "/trunks", "limit=2", bearer()))
+    known = shown(Request("GET", "/trunks", "limit=2", OWN))
     assert (known["number"], known["vendor"], known["operation"], known["account"]) == (
         1,
         "telepath",
@@ -56,7 +54,7 @@ def test_a_request_is_shown_with_all_that_is_known_about_it() -> None:
     assert known["time"].startswith("20")
     assert known["time"].endswith("Z")
     assert 0 < known["duration_ms"] < 60_000
-    refusal = shown(Request("GET", "/trunks", "limit=0", bearer()))["refusal"]
+    refusal = shown(Request("GET", "/trunks", "limit=0", OWN))["refusal"]
     assert (refusal["cause"], refusal["sent"], refusal["grade"]) == ("parameter_out_of_range", "limit=0", "documented")
     assert refusal["page"].startswith("https://")
     assert refusal["contract"].startswith("schemas/telepath/openapi.json#/")
@@ -76,10 +74,10 @@ def test_a_read_that_is_answered_from_memory_is_logged_with_its_own_query(first:
 @pytest.mark.parametrize(
     ("request_", "status", "operation"),
     [
-        (Request("HEAD", "/trunks", "", bearer()), 200, None),
+        (Request("HEAD", "/trunks", "", OWN), 200, None),
         (Request("OPTIONS", "/trunks"), 204, None),
-        (Request("PUT", "/trunks", "", bearer()), 405, None),
-        (Request("GET", "/nowhere", "", bearer()), 404, None),
+        (Request("PUT", "/trunks", "", OWN), 405, None),
+        (Request("GET", "/nowhere", "", OWN), 404, None),
         (Request("GET", "/trunks"), 401, "listTrunks"),
     ],
 )
@@ -94,10 +92,10 @@ def test_requests_over_a_limit_are_logged() -> None:
     found = session()
     telepath = found.mocks["telepath"]
     telepath.mock.limit_rate(requests=0)
-    telepath(Request("GET", "/trunks", "", bearer()))
+    telepath(Request("GET", "/trunks", "", OWN))
     telepath.mock.limit_rate(requests=100)
-    telepath.too_large(Request("POST", "/trunks", "", (*bearer(), JSON)))
-    assert telepath.too_large(Request("GET", "/trunks", "", bearer())) is None
+    telepath.too_large(Request("POST", "/trunks", "", (*OWN, JSON)))
+    assert telepath.too_large(Request("GET", "/trunks", "", OWN)) is None
     rate, large, other = (one.to_json() for one in found.requests.entries())
     assert (rate["status"], rate["refusal"]["cause"]) == (429, "rate_limited")
     assert (large["status"], large["refusal"]["cause"]) == (413, "body_too_large")
@@ -130,14 +128,12 @@ def test_nothing_is_kept_when_it_is_switched_off() -> None:
 def test_what_is_long_is_shortened() -> None:
     """Of a request as large as a server takes, the log keeps a part, and shows less."""
     body = json.dumps({"name": "x" * 500_000}).encode()
-    long = Request("POST", "/trunks", "q=" + "y" * 50_000, (("x-long", "z" * 60_000), *bearer(), JSON), body)
+    long = Request("POST", "/trunks", "q=" + "y" * 50_000, (("x-long", "z" * 60_000), *OWN, JSON), body)
     found = shown(long)
     assert found["body"] is None
     assert found["body_note"] == "not shown, because only its first 32768 bytes are kept"
     assert len(json.dumps(found)) < 5000
-    assert (
-        len(shown(Request("POST", "/trunks", "", bearer(), b'{"name": "' + b"x" * 9000 + b'"}'))["body"]["name"]) < 2100
-    )
+    assert len(shown(Request("POST", "/trunks", "", OWN, b'{"name": "' + b"x" * 9000 + b'"}'))["body"]["name"]) < 2100
 
 
 def line(request: Request) -> str:
@@ -151,7 +147,7 @@ def line(request: Request) -> str:
 
 def test_a_request_is_one_line_of_a_log() -> None:
     """The line has method, target, operation, status, time and account, and then the reason for a refusal."""
-    assert line(Request("GET", "/trunks", "limit=2", bearer())) == "GET /v1/trunks?limit=2 listTrunks 200 N ms main"
+    assert line(Request("GET", "/trunks", "limit=2", OWN)) == "GET /v1/trunks?limit=2 listTrunks 200 N ms main"
     refused = line(Request("HEAD", "/trunks"))
     assert refused.startswith("HEAD /v1/trunks - 401 N ms -; refused: credentials_missing; sent=")
     assert refused.count("refused") == 1

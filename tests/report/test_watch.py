@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from tests.report.test_report import Terminal
 from trunkline.check.history import History, Observation
 from trunkline.check.watch import Round
 from trunkline.report.terminal import screen
@@ -16,11 +17,6 @@ ITEM = Observation(
     "k", "drift", "value", "listTrunks", "200", "body/x", "new\x1b[31m", "", '"x"', "", "", "implied", fails=True
 )
 ROUND = Round(3, 0.0, 7, {"listTrunks": 200, "listCalls": 503}, {"getCall": "the account has no calls"}, (ITEM,), ())
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def test_a_round_is_one_line() -> None:

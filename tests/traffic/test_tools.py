@@ -9,13 +9,11 @@ import json
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -23,7 +21,7 @@ import pytest
 import requests
 import trunkline
 from tests.requests import body_of
-from tests.servers import listening, trunk
+from tests.servers import QuietHandler, free_port, listening, trunk
 from trunkline import asgi, mock
 from trunkline.contract import export
 from trunkline.errors import UsageError
@@ -142,20 +140,14 @@ def test_curl_v_of_a_large_answer(tmp_path: Path, options: str, indent: int | No
     """Of which curl writes its notes between the parts, and within a line; it has no length."""
     body = json.dumps({"trunks": [trunk(number) for number in range(2000)]}, indent=indent).encode()
 
-    class Chunked(BaseHTTPRequestHandler):
+    class Chunked(QuietHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:
+        def do_GET(self) -> None:  # noqa: N802 - the name in http.server
             self.send_response(200)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            for at in range(0, len(body), 7000):
-                part = body[at : at + 7000]
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
-            self.wfile.write(b"0\r\n\r\n")
-
-        def log_message(self, *_: object) -> None:
-            pass
+            self.send_chunks(body, 7000)
 
     file = tmp_path / "saved.txt"
     with listening(Chunked) as root, file.open("wb") as output:
@@ -267,9 +259,7 @@ def mitmdump(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def passing(mitmdump: Path, folder: Path, *options: str) -> Iterator[int]:
     """Run mitmproxy until the block ends; gives its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     command = [str(mitmdump), "--listen-host", "127.0.0.1", "-p", str(port), "--set", f"confdir={folder}", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

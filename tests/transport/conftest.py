@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from trunkline.transport import server
+from trunkline.transport import server, tls
 
 
 @pytest.fixture(params=["uvloop", "asyncio"])
@@ -15,3 +15,9 @@ def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     if request.param == "asyncio":
         monkeypatch.setattr(server, "new_event_loop", asyncio.new_event_loop)
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def authority() -> tls.Authority:
+    """The authority of all certificates."""
+    return tls.Authority()

@@ -76,11 +76,6 @@ class Running:
                 yield inner
 
 
-@pytest.fixture(scope="module")
-def authority() -> tls.Authority:
-    return tls.Authority()
-
-
 def proxying(authority: tls.Authority, *, passes_on: bool) -> tuple[ASGIApp, Proxy]:
     vendors = routing.bases(VENDORS)
     app = server.asgi({base: mock.from_vendor(vendor) for base, vendor in vendors.items()})

@@ -12,13 +12,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Any, TypeAlias
 
 import pytest
 
-from tests.servers import Script, Scripted, scripted
+from tests.clock import Clock
+from tests.servers import Script, Scripted, free_port, scripted
 from trunkline.errors import BudgetExhausted, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Headers, Request, Response, Target
 from trunkline.mock import loader
@@ -375,8 +376,7 @@ def test_a_reset_connection_is_reported(serve: Serve, answer: bytes) -> None:
 
 def test_a_refused_connection_is_reported() -> None:
     """When no server listens, the sentence says what to start or check."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     with pytest.raises(TargetError, match=rf"^127\.0\.0\.1:{port} refuses connections; start it"):
         targets.http(f"http://127.0.0.1:{port}")(GET)
 
@@ -781,21 +781,6 @@ def answers(*responses: Response) -> Target:
     return lambda _request: left.pop(0) if len(left) > 1 else left[0]
 
 
-@dataclass
-class Clock:
-    """A time that passes only in sleep."""
-
-    now: float = 1_800_000_000.0
-    slept: list[float] = field(default_factory=list)
-
-    def time(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-
 def test_checked_and_recorded_see_every_exchange() -> None:
     """The judge and the log get request and response as they are, and the caller gets the response."""
     response, seen, log = Response(200), list[Exchange](), list[Exchange]()
@@ -845,13 +830,13 @@ def test_a_budget_is_spent_once() -> None:
 def test_throttled_requests_are_evenly_spaced() -> None:
     """Four a second: no wait before the first, a quarter before each other, and no credit for idle time."""
     clock = Clock()
-    target = targets.throttled(answers(Response(200)), rate=4, clock=clock.time, sleep=clock.sleep)
+    target = targets.throttled(answers(Response(200)), rate=4, clock=clock, sleep=clock.sleep)
     for _ in range(4):
         target(GET)
     clock.now += 60
     target(GET)
     target(GET)
-    assert clock.slept == [0.25] * 4
+    assert clock.pauses == [0.25] * 4
 
 
 def test_throttled_threads_queue_up() -> None:
@@ -913,33 +898,31 @@ def test_patience_waits_as_it_is_reported(fields: tuple[tuple[str, str], ...], w
     target = targets.waiting_out_429(
         answers(Response(429, fields), Response(200)),
         reset_header="X-Reset",
-        clock=clock.time,
+        clock=clock,
         sleep=clock.sleep,
         waiting=lambda _, seconds: heard.append(seconds),
     )
     assert target(GET).status == 200
-    assert clock.slept == heard == [wait]
+    assert clock.pauses == heard == [wait]
 
 
 def test_patience_has_an_end() -> None:
     """Without a hint the waits double; after five of them the 429 is reported."""
     clock, log = Clock(), list[Exchange]()
-    target = targets.waiting_out_429(targets.recorded(answers(Response(429)), log), clock=clock.time, sleep=clock.sleep)
+    target = targets.waiting_out_429(targets.recorded(answers(Response(429)), log), clock=clock, sleep=clock.sleep)
     with pytest.raises(TargetError, match=r"GET /trunks still gets a 429 after 5 waits"):
         target(Request("GET", "/trunks", f"key={SECRET}"))
-    assert clock.slept == [1, 2, 4, 8, 16]
+    assert clock.pauses == [1, 2, 4, 8, 16]
     assert len(log) == 6
 
 
 def test_patience_does_not_wait_too_long() -> None:
     """A wait beyond the limit is reported in seconds, and nothing is slept."""
     clock = Clock()
-    target = targets.waiting_out_429(
-        answers(Response(429, (("retry-after", "3600"),))), clock=clock.time, sleep=clock.sleep
-    )
+    target = targets.waiting_out_429(answers(Response(429, (("retry-after", "3600"),))), clock=clock, sleep=clock.sleep)
     with pytest.raises(TargetError, match=r"asks to wait 3600 s, more than the 120 s allowed; .* with --max-wait$"):
         target(GET)
-    assert clock.slept == []
+    assert clock.pauses == []
 
 
 @pytest.mark.parametrize("digits", ["1" + "0" * 308, "9" * 5000])
@@ -953,11 +936,9 @@ def test_an_absurd_wait_is_reported_briefly(digits: str) -> None:
 def test_other_answers_need_no_patience() -> None:
     """Only 429 is asked again, even if another answer says when to come back."""
     clock = Clock()
-    target = targets.waiting_out_429(
-        answers(Response(503, (("retry-after", "5"),))), clock=clock.time, sleep=clock.sleep
-    )
+    target = targets.waiting_out_429(answers(Response(503, (("retry-after", "5"),))), clock=clock, sleep=clock.sleep)
     assert target(GET).status == 503
-    assert clock.slept == []
+    assert clock.pauses == []
 
 
 def test_decorations_compose(serve: Serve) -> None:

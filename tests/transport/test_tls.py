@@ -37,11 +37,6 @@ def echo(request: Request) -> Response:
     return Response(200, (("content-type", "application/json"),), json.dumps(parts).encode())
 
 
-@pytest.fixture(scope="module")
-def authority() -> tls.Authority:
-    return tls.Authority()
-
-
 @pytest.fixture
 def secure(loop: str, authority: tls.Authority) -> Iterator[str]:
     """The address of a server of HTTPS."""

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpcore
 import pytest
 
-from tests.servers import scripted
+from tests.servers import free_port, scripted
 from trunkline.errors import UsageError
 from trunkline.transport import validating_proxy
 from trunkline.transport.client import address
@@ -333,8 +333,7 @@ def error_of(response: http.client.HTTPResponse) -> str:
 
 def test_an_upstream_that_is_down_is_a_502() -> None:
     """Nobody listens: 502 and one sentence, and the next request is tried again."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     with proxied(f"http://127.0.0.1:{port}/v1") as proxy:
         response = proxy.ask()
         assert (response.status, error_of(response)) == (502, f"127.0.0.1:{port} cannot be reached")
@@ -458,8 +457,7 @@ def test_an_early_answer_is_passed_back(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_body_that_is_not_read_does_not_hang() -> None:
     """An upload to an upstream that is down is answered, and the connection closed."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     with proxied(f"http://127.0.0.1:{port}/v1") as proxy:
         received = proxy.send(b"PUT /v1/trunks HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nx")
     assert received.startswith(b"HTTP/1.1 502 ")

@@ -13,7 +13,8 @@ import pytest
 from tests import defects
 from tests.check.stateful import defects as stateful
 from tests.check.stateful import test_defects
-from tests.defects import DEFECTS, FUZZ, LOADED, OTHERS, PARAMETERS, TOKENS, examine, put, trunks
+from tests.defects import DEFECTS, FUZZ, LOADED, OTHERS, PARAMETERS, TOKENS, examine, trunks
+from tests.documents import put
 from trunkline import mock
 from trunkline.check.replay import GONE, STILL, UNKNOWN, Replay, ReplayOutcome, read_report
 from trunkline.check.replay.judging import Undecided

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
+from tests.clock import Clock
 from tests.requests import TRUNKS, Client, bearer, body_of, ids_of, request_of
 from trunkline.contract import folders
 from trunkline.contract.model import Create, List, Update
@@ -26,18 +27,9 @@ LIST = Request("GET", "/trunks", "", bearer(TELEPATH.world.token))
 NOW = 1_700_000_000.0
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    now = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture
