@@ -1,6 +1,7 @@
 """Servers that tests start.
 
 serving("--trunks", "3")       `trunkline serve` in a process of its own
+executing("print(1)")          a script in a process of its own, with its first line
 scripted(b"HTTP/1.1 ...")      a socket on which a function, or the bytes of one response, answers
 target_server(target, "/v1")   any `Target` behind the standard library's `http.server`
 independent(Behavior())       both vendors, in code that shares nothing with trunkline
@@ -66,10 +67,38 @@ def serving(
     """`trunkline serve` on a free port, until the block ends: the process, and the line of JSON that it printed."""
     with start("serve", "--port", "0", *arguments, environ=environ, **options) as process:
         try:
-            assert process.stdout is not None
-            yield process, json.loads(process.stdout.readline())
+            yield process, json.loads(printed_line(process))
         finally:
             process.kill()
+
+
+# --- a script in a process of its own ---------------------------------------------------------------------------------
+
+_LIMIT = "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+LIMITED = {"uvloop": _LIMIT, "asyncio": f"{_LIMIT}sys.modules['uvloop'] = None\n"}
+"""The beginning of a script that may have 64 files, by the event loop that it uses."""
+
+
+@contextmanager
+def executing(script: str, **environ: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process that runs a script, until the block ends, and the first line that it printed."""
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environ},
+    ) as process:
+        try:
+            yield process, printed_line(process)
+        finally:
+            process.kill()
+
+
+def printed_line(process: subprocess.Popen[str]) -> str:
+    """The next line that a process prints."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
 
 
 # --- a socket ---------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import pytest
 import requests
 import trunkline
 from tests.requests import bearer
-from tests.servers import start
+from tests.servers import printed_line, start
 from trunkline import mock
 from trunkline.cli import proxy, run
 from trunkline.exchange import Json, Request, Response, Target
@@ -53,8 +53,7 @@ def proxying(url: str, *arguments: str, **options: Any) -> Iterator[tuple[subpro
     command = ("proxy", "telepath", "--upstream", url, "--port", "0", "--findings-wait", "10", *arguments)
     with start(*command, **options) as process:
         try:
-            assert process.stdout is not None
-            yield process, json.loads(process.stdout.readline())
+            yield process, json.loads(printed_line(process))
         finally:
             process.kill()
 

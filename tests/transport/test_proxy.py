@@ -11,7 +11,6 @@ import socket
 import ssl
 import struct
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ import pytest
 
 import requests
 import trunkline
-from tests.servers import Scripted, scripted, serving
+from tests.servers import LIMITED, Scripted, executing, printed_line, scripted, serving
 from trunkline import mock
 from trunkline.contract import folders
 from trunkline.exchange import Request, Response
@@ -674,16 +673,13 @@ def test_a_proxy_ends_at_once(loop: str, authority: tls.Authority) -> None:
     assert "trunkline-server" not in {thread.name for thread in {*threading.enumerate()} - before}
 
 
-LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-{without}
+SCRIPT = """
 import trunkline
 from trunkline import mock
 from trunkline.transport import proxy, server, tls
 server._LOOK_EVERY = 0.01
 vendor, authority = trunkline.load("telepath"), tls.Authority()
-app = server.asgi({{"/v1": mock.from_vendor(vendor)}})
+app = server.asgi({"/v1": mock.from_vendor(vendor)})
 own = proxy.Proxy([vendor.contract], app, authority.issue, passes_on=True)
 
 def ready(url):
@@ -698,24 +694,13 @@ with authority.written() as path:
 @pytest.mark.parametrize("event_loop", ["uvloop", "asyncio"])
 def test_many_tunnels_leave_room_for_others(event_loop: str, tmp_path: Path) -> None:
     """A process with 64 files serves the next client though 150 hold tunnels, begun or to another host."""
-    without = "sys.modules['uvloop'] = None" if event_loop == "asyncio" else ""
 
     def wait(connection: socket.socket) -> None:
         far.over.wait(30)
 
     with scripted(wait) as far, ExitStack() as stack:
-        process = stack.enter_context(
-            subprocess.Popen(
-                [sys.executable, "-c", LIMITED.format(without=without)],
-                env={**os.environ, "TMPDIR": str(tmp_path)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-        stack.callback(process.kill)
-        assert process.stdout is not None
-        ca, url = process.stdout.readline().strip(), process.stdout.readline().strip()
+        process, ca = stack.enter_context(executing(LIMITED[event_loop] + SCRIPT, TMPDIR=str(tmp_path)))
+        url = printed_line(process)
         parts = urlsplit(url)
         for number in range(150):
             client = socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30)

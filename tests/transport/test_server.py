@@ -30,6 +30,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import trunkline
+from tests.servers import LIMITED, executing, printed_line
 from trunkline import mock
 from trunkline.contract import folders
 from trunkline.contract.model import Create, List
@@ -660,27 +661,10 @@ def test_an_address_for_all_is_reported_as_one() -> None:
         assert ask(url, "/").status == 200
 
 
-@contextmanager
-def serving(script: str = SCRIPT) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A process in which `serve` runs, and its address."""
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process, line(process)
-        finally:
-            process.kill()
-
-
-def line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_serving_cleanly(number: signal.Signals) -> None:
     """`serve` returns within a second, without a traceback, though a client holds its connection open."""
-    with serving() as (process, url), connected(url) as connection:
+    with executing(SCRIPT) as (process, url), connected(url) as connection:
         connection.request("GET", "/")
         assert connection.getresponse().read() == b"ok"
         begin = time.perf_counter()
@@ -693,9 +677,9 @@ def test_a_signal_ends_serving_cleanly(number: signal.Signals) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_forces_the_end(number: signal.Signals) -> None:
     """A second signal ends a server whose target never answers."""
-    with serving() as (process, url), connected(url) as connection:
+    with executing(SCRIPT) as (process, url), connected(url) as connection:
         connection.request("GET", "/forever")
-        assert line(process) == "asked"
+        assert printed_line(process) == "asked"
         process.send_signal(number)
         refused = False
         while not refused:
@@ -708,12 +692,6 @@ def test_a_second_signal_forces_the_end(number: signal.Signals) -> None:
         assert process.returncode == -number
 
 
-LIMITED = """
-import resource
-resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-"""
-
-
 HASTY = "server._LOOK_EVERY = 0.01\n"
 BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789"
 
@@ -721,9 +699,8 @@ BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789"
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 def test_more_clients_than_file_descriptors_are_served_in_turn(loop: str) -> None:
     """150 clients that hold their connections open are all answered by a process with 64 files, which says it once."""
-    without = "import sys; sys.modules['uvloop'] = None" if loop == "asyncio" else ""
     with ExitStack() as stack:
-        process, url = stack.enter_context(serving(LIMITED + without + SCRIPT))
+        process, url = stack.enter_context(executing(LIMITED[loop] + SCRIPT))
         place = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
         clients = [stack.enter_context(socket.create_connection(place, timeout=30)) for _ in range(150)]
         for client in clients:
@@ -741,7 +718,7 @@ def test_clients_that_send_no_whole_request_stop_nobody(start: bytes) -> None:
     """A process with 64 files answers while 150 clients hold connections on which they do not finish a request."""
     with ExitStack() as stack:
         process, url = stack.enter_context(
-            serving(LIMITED + SCRIPT.replace("\nserver.serve", f"\n{HASTY}server.serve"))
+            executing(LIMITED["uvloop"] + SCRIPT.replace("\nserver.serve", f"\n{HASTY}server.serve"))
         )
         place = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
         for _ in range(150):
@@ -776,7 +753,7 @@ def test_an_unfinished_request_ends_with_time(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_client_cannot_fill_the_log() -> None:
     """Bytes that are no HTTP are refused with 400, and an offer to upgrade is passed over, both without a line."""
-    with serving() as (process, url):
+    with executing(SCRIPT) as (process, url):
         assert b" 400 " in raw(url, b"\x16\x03\x01\x00\r\n\r\n")
         assert b" 200 " in raw(url, b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")
         process.send_signal(signal.SIGTERM)

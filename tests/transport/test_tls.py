@@ -8,7 +8,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 import requests
-from tests.servers import serving
+from tests.servers import LIMITED, executing, serving
 from trunkline.errors import UsageError
 from trunkline.exchange import Request, Response
 from trunkline.transport import server, tls
@@ -301,10 +300,7 @@ def test_a_server_of_https_ends_at_once(loop: str, authority: tls.Authority) -> 
     assert "trunkline-server" not in {thread.name for thread in {*threading.enumerate()} - before}
 
 
-LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-{without}
+SCRIPT = """
 from trunkline.exchange import Response
 from trunkline.transport import server, tls
 server._LOOK_EVERY = 0.01
@@ -320,15 +316,9 @@ server.serve(app, host="127.0.0.1", port=0, on_ready=ready, tls=context)
 @pytest.mark.parametrize("event_loop", ["uvloop", "asyncio"])
 def test_unfinished_handshakes_leave_room_for_others(event_loop: str, files: Path) -> None:
     """A process with 64 files answers while 150 clients hold connections on which they say nothing."""
-    without = "sys.modules['uvloop'] = None" if event_loop == "asyncio" else ""
-    script = LIMITED.format(without=without, path=str(files / "both.pem"))
+    script = LIMITED[event_loop] + SCRIPT.format(path=str(files / "both.pem"))
     with ExitStack() as stack:
-        process = stack.enter_context(
-            subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        )
-        stack.callback(process.kill)
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
+        _, url = stack.enter_context(executing(script))
         for _ in range(150):
             stack.enter_context(socket.create_connection(place(url), timeout=30))
         assert requests.get(url, verify=str(files / "ca.pem"), timeout=30).status_code == 200
