@@ -16,6 +16,7 @@ import urllib.parse
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -260,17 +261,10 @@ def test_two_vendors_are_intercepted_at_once(guard: Guard, mock: RecordingMock, 
     other = RecordingMock(VENDORS["talkover"])
     guard.redirect(listen(other.vendor.contract), other)
     mocks = {f"{URLS['telepath']}/trunks": mock, f"{URLS['talkover']}/sip-trunks/trunk-uuid-1": other}
-    seen: list[int] = []
-    threads = [
-        threading.Thread(target=lambda url=url, by=by: seen.append(CLIENTS[by](url, credential(mocks[url]))[0]))
-        for url in mocks
-        for by in ("requests", "urllib", "httpx", "httpx on asyncio")
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert seen == [200] * 8
+    pairs = [(url, by) for url in mocks for by in ("requests", "urllib", "httpx", "httpx on asyncio")]
+    with ThreadPoolExecutor(len(pairs)) as pool:
+        answers = pool.map(lambda pair: CLIENTS[pair[1]](pair[0], credential(mocks[pair[0]])), pairs)
+    assert [status for status, *_ in answers] == [200] * 8
     assert [len(found.requests) for found in mocks.values()] == [4, 4]
 
 

@@ -11,6 +11,7 @@ import time
 import tracemalloc
 import weakref
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -600,13 +601,8 @@ def test_requests_are_answered_side_by_side() -> None:
         await answering()({"type": "http"}, receive, send)
 
     target = wrap(app, timeout=5)
-    statuses: list[int] = []
-    threads = [threading.Thread(target=lambda: statuses.append(target(Request("GET", "/")).status)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert statuses == [200, 200]
+    with ThreadPoolExecutor(2) as pool:
+        assert [response.status for response in pool.map(target, 2 * [Request("GET", "/")])] == [200, 200]
 
 
 def test_the_lifespan_is_that_of_the_target() -> None:
