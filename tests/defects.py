@@ -28,7 +28,7 @@ from trunkline.check.runner import Checker
 from trunkline.exchange import Headers, Json, NotJSON, Request, Response, Target, find, resolve
 from trunkline.findings import Report
 from trunkline.mock import from_vendor, loader
-from trunkline.mock.loader import Vendor
+from trunkline.transport.connect import secret_values
 
 FUZZ = "schemathesis"
 """In place of a law, where Schemathesis provokes a defect."""
@@ -82,17 +82,6 @@ class Defect:
 LOADED = {name: loader.load(name) for name in TOKENS}
 BY_NAME = {law.name: law for law in LAWS}
 PARAMETERS = {"telepath": {"id": "call_abc123xyz"}, "talkover": {"trunk_id": KNOWN_ID}}
-
-
-def secret_values(vendor: Vendor) -> dict[str, str]:
-    """The secrets of the fixtures by their value."""
-    return {
-        record[name]: name
-        for collection in vendor.world.collections.values()
-        for record in collection.records
-        for name in vendor.contract.secrets
-        if record.get(name)
-    }
 
 
 def examine(

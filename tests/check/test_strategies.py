@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis.configuration import storage_directory
 
-from trunkline.check.strategies import cache_folder, isolated, search
+from trunkline.check.strategies import isolated, search
+from trunkline.check.user_folders import cache_folder
 
 
 def test_the_smallest_value_with_a_finding_is_found() -> None:

@@ -5,13 +5,12 @@ Hypothesis is imported here only, and only when it is used.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from trunkline.check.user_folders import cache_folder
 from trunkline.contract.model import Parameter
 from trunkline.errors import TargetError
 
@@ -110,20 +109,6 @@ def isolated() -> Iterator[None]:
         yield
     finally:
         set_hypothesis_home_dir(home)
-
-
-def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """The folder for files of Hypothesis: $XDG_CACHE_HOME/trunkline/hypothesis, or else in ~/.cache.
-
-    It has tables of Unicode, which take more than a second to make, and no examples. Where there is no home directory,
-    Hypothesis cannot write to the path, and makes the tables each time.
-    """
-    home = environ.get("XDG_CACHE_HOME", "")
-    try:
-        folder = Path(home) if Path(home).is_absolute() else Path.home() / ".cache"
-    except RuntimeError:
-        folder = Path(os.devnull)
-    return folder / "trunkline" / "hypothesis"
 
 
 def nonsense(st: Any, longest: int) -> SearchStrategy[str]:

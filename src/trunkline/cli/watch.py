@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event
 
 from trunkline.check.history import HISTORY, History, Observation, open_history
-from trunkline.check.safety.ledger import state_file
+from trunkline.check.user_folders import state_file
 from trunkline.check.watch import Round, Schedule, Scope
 from trunkline.check.watch import watch as rounds_of
 from trunkline.cli import output

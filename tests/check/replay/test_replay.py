@@ -29,7 +29,7 @@ from trunkline.findings import Grade, Report
 from trunkline.redaction import secrets_in_body
 from trunkline.report.json import render
 from trunkline.report.run import RunInfo
-from trunkline.transport.connect import Connection
+from trunkline.transport.connect import Connection, secret_values
 
 SENT = "trunkline-check-0123456789-"
 """The prefix of the recorded run."""
@@ -65,7 +65,7 @@ def replayed(
     writes: bool = False,
 ) -> list[ReplayOutcome]:
     """The outcomes of the findings of a report."""
-    values = {} if writes else defects.secret_values(LOADED[vendor])
+    values = {} if writes else secret_values(LOADED[vendor])
     first, second = tokens
     connection = Connection(
         target,

@@ -18,6 +18,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
+from trunkline.check.user_folders import state_file
 from trunkline.contract.bodies import id_key, same_id
 from trunkline.errors import StorageError, UsageError
 from trunkline.mock.database import Database, FileFormat, NotSQLite, make_folder, open_database
@@ -280,17 +281,6 @@ def default_path(vendor: str, base: str, environ: Mapping[str, str] = os.environ
     if path.exists() and journal.exists():
         raise UsageError(f"an earlier version left {journal}; finish it first with --ledger {journal}")
     return journal if journal.exists() else path
-
-
-def state_file(name: str, base: str, ending: str, way_out: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """The file about a base address in $XDG_STATE_HOME/trunkline or ~/.local/state/trunkline."""
-    home = environ.get("XDG_STATE_HOME", "")
-    try:
-        folder = Path(home) if Path(home).is_absolute() else Path.home() / ".local" / "state"
-    except RuntimeError:
-        raise UsageError(f"there is no home directory to keep a file in; {way_out}") from None
-    host = re.sub(r"[^a-z0-9.-]+", "_", base.partition("://")[2].lower())[:60]
-    return folder / "trunkline" / f"{name}-{host}-{blake2b(base.encode(), digest_size=4).hexdigest()}.{ending}"
 
 
 def _checked(values: dict[Any, Any]) -> LedgerEntry:
