@@ -33,8 +33,7 @@ from trunkline.redaction import RecentSecrets, printable
 from trunkline.settings import Settings
 from trunkline.transport import access, proxy, server, tls
 from trunkline.transport.connect import known_parameters
-from trunkline.transport.served import session_application
-from trunkline.transport.sessions import Sessions
+from trunkline.transport.sessions import Sessions, session_application
 
 log = logging.getLogger("trunkline.cli.serve")
 

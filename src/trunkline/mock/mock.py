@@ -58,7 +58,7 @@ from trunkline.findings import excerpt, truncate
 from trunkline.mock.generators import Record
 from trunkline.mock.handlers import Call, Result, handle
 from trunkline.mock.loader import Vendor, other_vendor
-from trunkline.mock.meter import Meter
+from trunkline.mock.rate_limit import RateLimiter
 from trunkline.mock.views import ServedOperation, Views, encode
 from trunkline.mock.world import Store, fill_template
 from trunkline.redaction import RecentSecrets, Redactor, Secrets, redactor, redactor_of_request
@@ -162,7 +162,7 @@ class Mock:
         recent: RecentSecrets,
     ) -> None:
         self._clock = clock
-        self._meter = Meter(vendor.contract.rate_limit, vendor.world.rate_limit, clock)
+        self._rate_limiter = RateLimiter(vendor.contract.rate_limit, vendor.world.rate_limit, clock)
         self._recent = recent
         self._adopt(vendor, secrets)
         self._lock = RLock()
@@ -215,7 +215,7 @@ class Mock:
             if vendor and vendor is not self.vendor:
                 for secret in vendor.secrets - self._secrets:
                     self._recent.add(secret)  # for the other mocks of the server
-                if self._meter.limit == self._world.rate_limit:
+                if self._rate_limiter.limit == self._world.rate_limit:
                     self.limit_rate(vendor.world.rate_limit)
                 self._adopt(vendor, self._secrets)
             for served in self._served.values():
@@ -224,7 +224,7 @@ class Mock:
 
     def _begin(self, store: Store) -> None:
         self._views = Views(store)
-        self._meter.reset()
+        self._rate_limiter.reset()
         self._answers: dict[Hashable, Answer] = {}
         self._remembered = 0
         self._accesses: dict[tuple[bytes, bytes | None], tuple[ParsedRequest, frozenset[bytes]]] = {}
@@ -242,13 +242,13 @@ class Mock:
             raise UsageError(f"rate_limit is {requests!r}; give a number of requests, at least 0")
         if seconds is not None and (type(seconds) is not int or not 1 <= seconds <= DAY):
             raise UsageError(f"rate_window is {seconds!r}; give a number of seconds, from 1 to {DAY}")
-        meter = self._meter
-        meter.change(meter.limit if requests is None else requests, meter.seconds if seconds is None else seconds)
+        limiter = self._rate_limiter
+        limiter.change(limiter.limit if requests is None else requests, limiter.seconds if seconds is None else seconds)
 
     @property
     def rate(self) -> tuple[int, int]:
         """How many requests a credential may send in a window, and how many seconds one lasts."""
-        return self._meter.limit, self._meter.seconds
+        return self._rate_limiter.limit, self._rate_limiter.seconds
 
     def now(self) -> float:
         """The Unix time on the mock's clock."""
@@ -545,7 +545,7 @@ class Mock:
 
     def _count(self, operation: Operation | None, token: str) -> tuple[RawHeaders, bool]:
         """Count a request. Return its rate-limit headers, and whether it exceeds the limit."""
-        return ((), False) if operation and operation.rate_limit_exemption else self._meter.count(token)
+        return ((), False) if operation and operation.rate_limit_exemption else self._rate_limiter.count(token)
 
     # --- refusals ---------------------------------------------------------------------------------------------------
 
@@ -554,7 +554,7 @@ class Mock:
         return self._refuse(request, refusal, self.shown_for(request)).response
 
     def _rate_limited(self, request: Request, operation: Operation) -> Answer:
-        limit = f"{self._meter.limit} requests"
+        limit = f"{self._rate_limiter.limit} requests"
         refusal = refusal_for(operation, "rate_limited", f"more than {limit}", f"at most {limit} in a window", {})
         return self._refuse(request, refusal, self.shown_for(request))
 
@@ -578,7 +578,7 @@ class Mock:
             "allow": refusal.placeholders.get("allow", ""),
             "accept-encoding": refusal.placeholders.get("accept-encoding", ""),
             "www-authenticate": f'Bearer realm="{self.vendor.name}"',
-            "retry-after": str(self._meter.seconds_left()) if refusal.cause == "rate_limited" else "",
+            "retry-after": str(self._rate_limiter.seconds_left()) if refusal.cause == "rate_limited" else "",
         }
         wanted = (*missing_fields(status, ()), "accept-encoding", "retry-after")
         fields = tuple((name, values[name]) for name in wanted if values.get(name))

@@ -22,8 +22,9 @@ from trunkline.exchange import error_response
 from trunkline.mock.loader import Vendor
 from trunkline.mock.session import MockSession
 from trunkline.transport.access import RESERVED
+from trunkline.transport.admin import admin
 from trunkline.transport.asgi import application
-from trunkline.transport.routing import SESSIONS, cors_middleware
+from trunkline.transport.routing import SESSIONS, asgi, bases, cors_middleware
 from trunkline.transport.scope import ASGIApp, Message, Receive, Send
 
 MOST = 500
@@ -54,7 +55,7 @@ class OpenSession:
 class Sessions:
     """The open sessions of a server, and the application that answers for them. Only the event loop changes them.
 
-    `begin` makes the mocks of a session, and `apply` their application (`transport.served`). `idle` is the number of
+    `begin` makes the mocks of a session, and `apply` their application (`session_application`). `idle` is the number of
     seconds after which an unused session ends. That is looked at whenever a session is used or opened.
     """
 
@@ -139,3 +140,23 @@ class Sessions:
         session.used = monotonic()
         if session.id in self._open:
             self._open.move_to_end(session.id)
+
+
+def session_application(
+    session: MockSession,
+    token: str | None = None,
+    *,
+    sessions: Sessions | None = None,
+    cors: Collection[str] | None = None,
+) -> ASGIApp:
+    """The mocks of a session below their base paths, with the admin surface; and with `sessions`, other sessions.
+
+    `token` is the admin token, `cors` as for `server.asgi`.
+    """
+    return asgi(
+        {base: session.mocks[vendor.name] for base, vendor in bases(session.vendors).items()},
+        index={vendor.name: vendor.contract.base_path for vendor in session.vendors},
+        admin=admin(session, token, sessions),
+        sessions=sessions,
+        cors=cors,
+    )

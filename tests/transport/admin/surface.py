@@ -16,8 +16,7 @@ from trunkline.transport import server
 from trunkline.transport.admin import application
 from trunkline.transport.asgi import wrap
 from trunkline.transport.scope import ASGIApp
-from trunkline.transport.served import session_application
-from trunkline.transport.sessions import Sessions
+from trunkline.transport.sessions import Sessions, session_application
 
 VENDORS = {name: loader.load(name) for name in folders.names()}
 DOCUMENT: Json = json.loads(Path(application.__file__).with_name("openapi.json").read_text("utf-8"))

@@ -29,8 +29,7 @@ from trunkline.transport import server
 from trunkline.transport.admin.application import ROUTES, SERVER_ROUTES
 from trunkline.transport.admin.messages import documented_path
 from trunkline.transport.asgi import wrap
-from trunkline.transport.served import session_application
-from trunkline.transport.sessions import Sessions
+from trunkline.transport.sessions import Sessions, session_application
 
 FIRST = min(VENDORS)
 

@@ -22,7 +22,7 @@ from trunkline.mock.session import MockSession
 from trunkline.transport import server, sessions, targets
 from trunkline.transport.asgi import wrap
 from trunkline.transport.scope import ASGIApp, Message, Receive, Send
-from trunkline.transport.served import session_application
+from trunkline.transport.sessions import session_application
 
 FIRST, SECOND = sorted(VENDORS)
 NOT_OPEN = "no such session is open; it was ended, or was idle for too long"

@@ -25,7 +25,7 @@ class _Window:
     counters: dict[str, Iterator[int]] = field(default_factory=dict)
 
 
-class Meter:
+class RateLimiter:
     """Counts requests per token in fixed windows, and makes the documented headers.
 
     Threads share it without a lock: `setdefault` and `next` are atomic. Only a new window is made behind one.
