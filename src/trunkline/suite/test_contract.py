@@ -55,13 +55,13 @@ def test_law(implementation: Implementation, operation: Operation, law: Law) -> 
         checker.check_law(operation, law)
     implementation.fail(operation, implementation.failures(report), report)
     if reason := report.exercised[operation.operation_id, law.name]:
-        implementation.skip(operation, reason)
+        implementation.skip(operation, reason, law.name)
 
 
 def test_stateful_law(implementation: Implementation, operation: Operation, stateful_law: StatefulLaw) -> None:
     """Items are created, changed and deleted in any order, and the responses obey the law, and the rules."""
     if implementation.writing is None:
-        implementation.skip(operation, NOT_ALLOWED)
+        implementation.skip(operation, NOT_ALLOWED, stateful_law.name)
     report = implementation.stateful_report()
     findings = [finding for finding in implementation.failures(report) if finding.operation == operation.operation_id]
     own = [finding for finding in findings if finding.rule == stateful_law.name]
@@ -71,7 +71,7 @@ def test_stateful_law(implementation: Implementation, operation: Operation, stat
     implementation.fail(operation, own, report)
     implementation.skip_unless_implemented(operation)
     if reason := report.exercised.get((operation.operation_id, stateful_law.name), report.stopped):
-        implementation.skip(operation, reason)
+        implementation.skip(operation, reason, stateful_law.name)
 
 
 def test_schemathesis(implementation: Implementation, operation: Operation) -> None:
@@ -87,4 +87,4 @@ def test_schemathesis(implementation: Implementation, operation: Operation) -> N
         implementation.leftovers += report.leftovers
     implementation.fail(operation, implementation.failures(report), report)
     if reason := report.exercised[operation.operation_id, FUZZ]:
-        implementation.skip(operation, reason)
+        implementation.skip(operation, reason, FUZZ)
