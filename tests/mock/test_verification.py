@@ -146,7 +146,8 @@ def test_the_message_shows_the_nearest_request(
 def test_a_request_that_missed_the_operation_is_shown() -> None:
     """A client with a wrong path, or one that asked nothing, can be told from the message."""
     fake = RecordingMock(TELEPATH)
-    assert problem(fake, "listTrunks") == "listTrunks was never asked; no request below a base path is logged"
+    nothing = "listTrunks was never asked; no request is logged; check your client's base address"
+    assert problem(fake, "listTrunks") == nothing
     fake(Request("GET", "/v1/trunks\n"))
     assert problem(fake, "listTrunks") == ("listTrunks was never asked; logged are request 1, GET /v1/trunks\\n -> 404")
 

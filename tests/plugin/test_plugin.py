@@ -737,7 +737,7 @@ def test_a_mistake_in_trunkline_toml_ends_the_run(run: Run, pytester: pytest.Pyt
         ("--trunkline-vendor=nobody", "--trunkline-vendor: 'nobody' is not a vendor; there are: talkover, telepath"),
         (
             "--trunkline-fixtures=nowhere",
-            "--trunkline-fixtures: '*nowhere' is not a folder; name one laid out as fixtures/",
+            "--trunkline-fixtures: '*nowhere' is not a folder; name one that has VENDOR/RECORDS.json or *",
         ),
         *(
             (

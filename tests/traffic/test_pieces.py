@@ -143,6 +143,13 @@ def test_what_comes_after_the_end_is_not_passed_over(name: str, tmp_path: Path) 
         next(found)
 
 
+def test_lines_that_are_no_exchanges_are_told_how_to_be() -> None:
+    """Lines of another shape are JSON as well: the sentence shows ours."""
+    row = {"method": "GET", "url": "https://api.example.com/v1/trunks", "status": 200, "body": "{}"}
+    with pytest.raises(UsageError, match=r'line 1 is no exchange; write each as \{"request": '):
+        entries_of(f"{json.dumps(row)}\n{json.dumps(row)}\n".encode(), TELEPATH)
+
+
 def test_an_entry_that_is_too_long_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are read, in each format that is read piece by piece."""
     monkeypatch.setattr(pieces, "LONGEST_ENTRY", 2000)

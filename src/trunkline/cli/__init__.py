@@ -134,6 +134,8 @@ def _output_error(error: OSError) -> str:
 def _usage_error(error: click.ClickException) -> str:
     """Click's sentence with a pointer to the help, and without arguments that may be parts of a secret."""
     message = error.format_message()
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        message = f"{error.message.rstrip('.')}; did you mean {' or '.join(error.possibilities)}?"
     if message.startswith("Got unexpected extra argument"):
         message = "there are more arguments than this command takes"
     context = getattr(error, "ctx", None)

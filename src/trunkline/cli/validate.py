@@ -72,14 +72,15 @@ def _judge_sources(settings: Settings, vendor: Vendor, rest: tuple[str, ...], re
 def _operations_and_sources(contract: Contract, rest: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The operationIds before the sources, and the sources."""
     names = [operation.operation_id for operation in contract.operations]
-    if rest and rest[0] in names:
-        operations = tuple(takewhile(names.__contains__, rest))
-        return operations, rest[len(operations) :]
-    if len(rest) > 1 and rest[0] != "-" and not Path(rest[0]).exists():
+    operations = tuple(takewhile(names.__contains__, rest))
+    sources = rest[len(operations) :]
+    if late := next((name for name in sources if name in names and not Path(name).exists()), ""):
+        raise UsageError(f"{late!r} is an operation, not a file; name operations before the sources")
+    if not operations and len(rest) > 1 and rest[0] != "-" and not Path(rest[0]).exists():
         raise UsageError(
             f"{rest[0]!r} is neither a file nor an operation of {contract.vendor}; there are: {', '.join(names)}"
         )
-    return (), rest
+    return operations, sources
 
 
 def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...], report: Report, run: RunInfo) -> RunInfo:

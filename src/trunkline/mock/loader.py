@@ -113,7 +113,7 @@ class Vendor:
 def overlays(folder: Path, vendors: Sequence[str]) -> dict[str, Path]:
     """The folder as the overlay of each of the vendors that it has data of. Raises `UsageError` if there is none."""
     if not folder.is_dir():
-        raise UsageError(f"{str(folder)!r} is not a folder; name one laid out as fixtures/")
+        raise UsageError(f"{str(folder)!r} is not a folder; name one that has VENDOR/RECORDS.json or VENDOR/world.toml")
     found = {name: folder for name in vendors if (folder / name).is_dir()}
     if not found:
         raise UsageError(

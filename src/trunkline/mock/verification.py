@@ -126,7 +126,7 @@ def _summary(operation: str, requests: Sequence[RecordedRequest]) -> str:
     found = [*(f"{name} ({known[name]})" for name in names), *map(_line, unknown[-_NEAREST:])]
     more = len(requests) - sum(known[name] for name in names) - len(unknown[-_NEAREST:])
     found += [f"and {more} more"] if more else []
-    return f"logged are {', '.join(found)}" if found else "no request below a base path is logged"
+    return f"logged are {', '.join(found)}" if found else "no request is logged; check your client's base address"
 
 
 # --- differences ----------------------------------------------------------------------------------------------------

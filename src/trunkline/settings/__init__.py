@@ -489,7 +489,7 @@ class Settings:
     report: tuple[tuple[str, str], ...] = option(
         REPORT,
         "check validate proxy pytest",
-        "Also write the report to this file, in this format; - is standard output, instead of --format; can be repeated"
+        "Also write the report to this file, in this format; - is standard output, except in pytest; can be repeated"
         " (trunkline docs report).",
         (),
     )

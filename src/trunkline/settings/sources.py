@@ -205,6 +205,9 @@ def _check(path: Path, source: Source) -> None:
         if row is None:
             from trunkline.findings import suggestion  # noqa: PLC0415 - only for a mistake
 
+            if isinstance(value, dict):
+                place = "directly in [tool.trunkline]" if path.name == "pyproject.toml" else "at the top"
+                raise UsageError(f"{path} has an unknown table {key!r}; options have none: write them {place}")
             meant = suggestion(key, [name for name, other in OPTIONS.items() if other.type not in _SECRETS])
             raise UsageError(f"{path} has an unknown key {key!r}{meant}; `trunkline docs configuration` lists the keys")
         if row.type in _SECRETS:
@@ -214,5 +217,7 @@ def _check(path: Path, source: Source) -> None:
         items = value if row.repeatable and isinstance(value, list) else [value]
         if row.repeatable is not isinstance(value, list) or not all(type(item) in row.type.toml for item in items):
             quoted = isinstance(value, str) and not row.repeatable
+            if row.repeatable and isinstance(value, list):
+                raise UsageError(f"an item of {key} in {path} is not {row.type.wanted}")
             raise UsageError(f"{key} in {path} is not {row.wanted}{WITHOUT_QUOTES if quoted else ''}")
         _read(row, value, source)

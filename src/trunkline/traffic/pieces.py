@@ -134,9 +134,9 @@ def _json(stream: Stream, name: str, start: int) -> Iterator[Piece | Entry]:
     if not stream.keeps:
         return
     lines = next((lines for needed, lines in _LINES.items() if needed <= members), None)
-    one_line = stream.line == line
+    has_rows = stream.line == line and (lines or stream.peek() == b"{")
     stream.rewind(start)
-    if lines and one_line:
+    if has_rows:
         yield from _rows(stream, name, lines)
     else:
         yield Piece("body", name, stream.rest())
@@ -146,6 +146,10 @@ _INTERACTIONS = (b'"interactions"', b'"http_interactions"')
 """The lists in the cassettes of vcrpy, and under the other key in those of Betamax and VCR."""
 _LINES = {frozenset({b'"request"', b'"response"'}): "ndjson", frozenset({b'"Initialize"'}): "schemathesis"}
 """The formats of one JSON object in each line, by the members of the first one."""
+_ROW = (
+    'write each as {"request": {"method": ..., "url": ...}, "response": {"status": ..., "headers": ..., "body": ...}} '
+    "(trunkline docs traffic)"
+)
 
 
 def _members(stream: Stream) -> Iterator[bytes]:
@@ -185,8 +189,10 @@ def _items(stream: Stream, name: str, kind: str, at: str) -> Iterator[Piece | En
         stream.expect(b"]")
 
 
-def _rows(stream: Stream, name: str, kind: str) -> Iterator[Piece | Entry]:
-    """Each line that is not blank."""
+def _rows(stream: Stream, name: str, kind: str | None) -> Iterator[Piece | Entry]:
+    """Each line that is not blank. Raises `UsageError` if the first one has another shape."""
+    if kind is None:
+        raise UsageError(f"line {stream.line} is no exchange; {_ROW}")
     stream.keeps = False
     for number, text in stream.lines(LONGEST_ENTRY):
         place = f"{name}:{number}"

@@ -368,7 +368,7 @@ _ERROR_SENTENCES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((socket.gaierror,), "is unknown: no such host is found; check the address given with --url"),
     (
         (ssl.SSLCertVerificationError,),
-        "has a certificate that is not trusted ({reason}); SSL_CERT_FILE names its issuer",
+        "has a certificate that is not trusted ({reason}); if you trust it, set SSL_CERT_FILE to the file of its CA",
     ),
     ((ssl.SSLError,), "does not speak TLS as it should ({reason}); check http:// or https:// in --url"),
     ((ConnectionRefusedError,), "refuses connections; start it, or check the address given with --url"),
