@@ -156,7 +156,7 @@ def test_help_imports_nothing_slow() -> None:
 
 def test_the_default_port_is_the_one_in_reports() -> None:
     """The curl commands of a check of the built-in mock work against `trunkline serve`."""
-    assert OPTIONS["port"].default == connect.PORT
+    assert OPTIONS["port"].default == connect.DEFAULT_PORT
 
 
 # --- errors -------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 
 from trunkline.check.rules import judge
 from trunkline.contract import folders
-from trunkline.contract.formats import FORMATS
+from trunkline.contract.formats import FORMAT_CHECKS
 from trunkline.contract.loader import read_contract
 from trunkline.contract.schema import Schemas
 from trunkline.errors import DataError
@@ -78,7 +78,7 @@ VALUES: dict[str, dict[str, bool]] = {
 }
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", FORMAT_CHECKS)
 def test_both_validators_agree_on_a_format(name: str) -> None:
     """A text of each format, and texts that are nearly of it, get the same verdict from both validators."""
     schemas = Schemas("x", {"a.json": {"format": name}})
@@ -191,7 +191,7 @@ def test_no_text_of_a_format_is_kept_or_takes_long() -> None:
     tracemalloc.start()
     try:
         for text in texts:
-            for name, accepts in FORMATS.items():
+            for name, accepts in FORMAT_CHECKS.items():
                 assert not accepts(text), name
         kept, most = tracemalloc.get_traced_memory()
     finally:

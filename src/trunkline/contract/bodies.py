@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from trunkline.contract.formats import FORMATS, Time, read_time
+from trunkline.contract.formats import FORMAT_CHECKS, Time, read_time
 from trunkline.contract.model import DocumentedResponse, Filter, List, Operation
 from trunkline.exchange import (
     Exchange,
@@ -83,7 +83,7 @@ def id_key(identity: Json) -> str:
     "." and ".." cannot be ids: in a path they are removed (RFC 3986 section 5.2.4).
     """
     if type(identity) is str:
-        if len(identity) == _UUID_LENGTH and FORMATS["uuid"](identity):
+        if len(identity) == _UUID_LENGTH and FORMAT_CHECKS["uuid"](identity):
             return identity.lower()
         return "" if identity in (".", "..") else identity
     return str(identity) if type(identity) is int else ""

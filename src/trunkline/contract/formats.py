@@ -132,7 +132,7 @@ def _accepts(parse: Callable[..., object], *parts: str | int) -> bool:
     return True
 
 
-FORMATS: Mapping[str, Callable[[str], bool]] = {
+FORMAT_CHECKS: Mapping[str, Callable[[str], bool]] = {
     "date-time": is_date_time,
     "date": is_date,
     "time": is_time,

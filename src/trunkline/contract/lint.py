@@ -13,7 +13,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from trunkline.contract.document import LITERAL_KEYWORDS, MAP_KEYWORDS, target_of
-from trunkline.contract.formats import FORMATS
+from trunkline.contract.formats import FORMAT_CHECKS
 from trunkline.contract.model import (
     DOCUMENT,
     Act,
@@ -75,8 +75,11 @@ def nodes_of(content: Json) -> Iterator[tuple[str, dict[str, Json]]]:
 def _lint_keywords(nodes: Mapping[str, _Nodes], file: str) -> Iterator[Mistake]:
     for at, node in nodes[file].items():
         format_, expression, ref = node.get("format"), node.get("pattern"), node.get("$ref")
-        if isinstance(format_, str) and format_ not in FORMATS:
-            yield at + "/format", f"{format_!r} is not a format that can be checked; there are: {', '.join(FORMATS)}"
+        if isinstance(format_, str) and format_ not in FORMAT_CHECKS:
+            yield (
+                at + "/format",
+                f"{format_!r} is not a format that can be checked; there are: {', '.join(FORMAT_CHECKS)}",
+            )
         if isinstance(expression, str) and not is_pattern(expression):
             yield at + "/pattern", f"{expression!r} is not an expression that can be checked"
         if isinstance(ref, str):

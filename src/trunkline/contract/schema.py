@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import jsonschema_rs
 
-from trunkline.contract.formats import FORMATS
+from trunkline.contract.formats import FORMAT_CHECKS
 from trunkline.errors import DataError
 from trunkline.exchange import Json, pointer
 from trunkline.findings import suggestion, to_text, truncate
@@ -106,7 +106,7 @@ class Schemas:
                 {"$ref": self._reference(place)},
                 registry=self._registry,
                 validate_formats=True,
-                formats=dict(FORMATS),
+                formats=dict(FORMAT_CHECKS),
                 offline=True,
             )
             self._validators[place] = validator
@@ -166,7 +166,7 @@ def format_checker() -> FormatChecker:
     from jsonschema import FormatChecker  # noqa: PLC0415 - takes 0.1 s, and is rarely needed
 
     checker = FormatChecker(formats=())
-    for name, check in FORMATS.items():
+    for name, check in FORMAT_CHECKS.items():
         checker.checks(name)(lambda value, check=check: not isinstance(value, str) or check(value))
     return checker
 

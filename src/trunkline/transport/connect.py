@@ -28,9 +28,9 @@ from trunkline.transport.files import read_source
 from trunkline.transport.messages import check_timeout
 from trunkline.transport.scope import ASGIApp
 
-PORT = 8900
+DEFAULT_PORT = 8900
 """The port of the mock unless another is chosen."""
-MOCK, IN_PROCESS = f"http://127.0.0.1:{PORT}", "http://localhost"
+MOCK, IN_PROCESS = f"http://127.0.0.1:{DEFAULT_PORT}", "http://localhost"
 """The addresses, without the path, that stand for the built-in mock and for an application in process."""
 
 _LONGEST_TOKEN = 64 << 10
