@@ -162,7 +162,7 @@ def test_shipped_files_are_never_written(save: Save, capsys: pytest.CaptureFixtu
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("trunkline: the contract of telepath ships with trunkline, and --write changes only")
-    assert "--patch FILE" in captured.err
+    assert f"--patch FILE; or copy schemas/telepath and fixtures/telepath of {ROOT}, under" in captured.err
     assert (ROOT / "schemas" / "telepath" / "trunk.json").read_bytes() == before
 
 

@@ -848,6 +848,11 @@ RECORDS: dict[str, tuple[Callable[[Json], object], str, str]] = {
     ),
     "a secret that is no text": (lambda all_: all_[0].update(sip_password=1), "/0/sip_password", "text"),
     "what is no record": (lambda all_: all_.insert(0, "trunk"), "/0", "not of type"),
+    "a record that lacks several fields": (
+        lambda all_: (all_[0].pop("status"), all_[0].pop("ai_provider")),
+        "/0",
+        "required properties are absent: status, ai_provider",
+    ),
 }
 """A mistake -> the change, the place that the error names, a part of its reason."""
 
@@ -1166,7 +1171,7 @@ def test_an_overlay_without_the_vendors_folder_is_reported_how_to_lay_it_out(tmp
         ("trunks.json", "[", "", "cut off"),
         ("trunks.json", "", "", "empty"),
         ("trunks.json", "{}", "", "not of type"),
-        ("trunks.json", '[{"id": 1}]', "/0/", ""),
+        ("trunks.json", '[{"id": 1}]', "/0", "required properties are absent: name, status, "),
         ("trunks.json", '[{"id": "x", "colour": 1}]', "/0/colour", "no operation documents"),
     ],
     ids=["name", "broken", "empty", "object", "type", "unknown"],

@@ -321,8 +321,11 @@ def lint_records(records: Sequence[Record], world: World, collection: str, contr
         for place in _undocumented(own, [*views, *inputs]):
             yield at + place, "no operation documents such a field"
         for operation, view in zip(serving, views, strict=True):
-            for violation in operation.item_violations(project(record, view)):
-                yield at + violation.at, f"{violation.message} ({violation.contract})"
+            violations = operation.item_violations(project(record, view))
+            absent = [violation.at[1:] for violation in violations if violation.keyword == "required"]
+            if len(absent) > 1:
+                yield at, f"required properties are absent: {', '.join(absent)}"
+            yield from ((at + found.at, f"{found.message} ({found.contract})") for found in violations)
         account = world.account_of(record)
         if not isinstance(record.get(identity), str):
             yield f"{at}/{identity}", "the id of a record must be a text"

@@ -117,8 +117,8 @@ def folder_to_write(vendor: str) -> Path:
     if root == roots()[0]:
         raise UsageError(
             f"the contract of {vendor} ships with trunkline, and --write changes only files of your own: save the patch"
-            " with --patch FILE; or copy schemas/ and fixtures/ of the vendor, under another name, into the folder"
-            " that TRUNKLINE_DATA names"
+            f" with --patch FILE; or copy schemas/{vendor} and fixtures/{vendor} of {root}, under another name,"
+            " into the folder that TRUNKLINE_DATA names"
         )
     folder = root / "schemas" / vendor
     if not os.access(folder, os.W_OK):
