@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -422,7 +423,12 @@ def to_text(value: Json) -> str:
     except (ValueError, RecursionError):
         return f"<{type(value).__name__} too large to print>"
     text = "".join(pieces)
-    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    """A character as JSON escapes it, one beyond U+FFFF as two surrogates."""
+    return re.sub("....", r"\\u\g<0>", character.encode("utf-16-be", "surrogatepass").hex())
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ import pytest
 
 import trunkline
 from trunkline.exchange import Exchange, Json, Request, Response
-from trunkline.findings import Evidence, Excuse, Finding, Grade, Reach, Reading, Report
+from trunkline.findings import Evidence, Excuse, Finding, Grade, Reach, Reading, Report, to_text
 from trunkline.report import FORMATS
 from trunkline.report.json import document
 from trunkline.report.run import (
@@ -102,6 +102,13 @@ def test_a_finding_is_shown_with_all_that_is_known() -> None:
         "curl -sSig --path-as-is -H \"authorization: Bearer $TRUNKLINE_TOKEN\" 'http://127.0.0.1:9/v1/trunks?limit=1'",
     ):
         assert part in shown
+
+
+@pytest.mark.parametrize("value", ["\x7f\x9b", "\u202e", "\ud800", "\U000e0001", "é\U0001f600"])
+def test_a_value_is_printable_json(value: str) -> None:
+    """It reads as it was, so that a replay compares the right text."""
+    assert to_text(value).isprintable()
+    assert json.loads(to_text(value)) == value
 
 
 def test_a_weak_finding_is_a_note() -> None:
