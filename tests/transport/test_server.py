@@ -778,6 +778,9 @@ def test_uvicorn_has_the_parts_that_are_used() -> None:
         assert {"more_body", "response_complete"} <= {*cycle.__init__.__code__.co_names}
     counted = httptools_impl.RequestResponseCycle.__init__.__code__.co_names
     assert {"chunked_encoding", "expected_content_length"} <= {*counted}
+    assert [*signature(HttpToolsProtocol._start_asgi_task).parameters] == ["self", "cycle", "app"]
+    assert [*signature(HttpToolsProtocol.on_response_complete).parameters] == ["self"]
+    assert "pipeline" in HttpToolsProtocol.__init__.__code__.co_names
 
 
 READ = b"GET /v1/trunks?limit=1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n\r\n"
@@ -898,6 +901,23 @@ def test_a_response_is_sent_in_one_packet(method: bytes) -> None:
     (response,) = asyncio.run(sent())
     assert response.startswith(b"HTTP/1.1 200 ")
     assert response.endswith(b"\r\n\r\n" if method == b"HEAD" else b', "/x", "", ""]')
+
+
+def test_requests_are_not_read_without_end_before_their_answers() -> None:
+    """The server reads on when the last of the requests that came at once is being answered."""
+
+    async def pauses() -> list[bool]:
+        connection, transport = connect(server.asgi(echo))
+        connection.data_received(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+        paused: dict[int, bool] = {}
+        while len(transport.sent) < 4 and not transport.closes:
+            await asyncio.sleep(0)
+            if transport.sent and not paused:
+                transport.protocol.data_received(3 * b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+            paused[len(transport.sent)] = transport.is_paused
+        return [paused[number] for number in (1, 2, 3, 4)]
+
+    assert asyncio.run(pauses()) == [True, True, False, False]
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"FROB"])

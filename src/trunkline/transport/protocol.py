@@ -96,11 +96,28 @@ class _Slow(_Watched, H11Protocol):
 class _Fast(_Watched, HttpToolsProtocol):
     """uvicorn's protocol on httptools.
 
-    It refuses a head or a trailer section that does not end, of which uvicorn and httptools would copy ever more.
+    It refuses a head or a trailer section that does not end, of which uvicorn and httptools would copy ever more. It
+    does not read on while requests of a pipeline wait, of which uvicorn would keep ever more.
     """
 
     _unread = 0
     """The bytes since the last ones that belong to a body or end a request, within a packet."""
+    _answered: Any = None
+    """The cycle that is being answered, or was last; `cycle` is that of the last request of a pipeline."""
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.pipeline:
+            self.flow.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answered:
+            self.cycle = self._answered  # uvicorn tells only this one
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         self._unread += len(data)
