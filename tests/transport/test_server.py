@@ -767,6 +767,7 @@ def test_uvicorn_has_the_parts_that_are_used() -> None:
     for protocol in (HttpToolsProtocol, H11Protocol):
         assert [*signature(protocol).parameters][:3] == ["config", "server_state", "app_state"]
         assert [*signature(protocol.shutdown).parameters] == ["self"]
+        assert [*signature(protocol._unset_keepalive_if_required).parameters] == ["self"]
         assert {"flow", "cycle"} <= {*protocol.__init__.__code__.co_names}
     assert [*signature(HttpToolsProtocol.send_400_response).parameters] == ["self", "msg"]
     assert [*signature(HttpToolsProtocol.on_body).parameters] == ["self", "body"]
@@ -918,6 +919,22 @@ def test_requests_are_not_read_without_end_before_their_answers() -> None:
         return [paused[number] for number in (1, 2, 3, 4)]
 
     assert asyncio.run(pauses()) == [True, True, False, False]
+
+
+@pytest.mark.parametrize("method", [b"GET", b"FROB"])
+def test_a_connection_that_the_client_resets_is_forgotten(method: bytes) -> None:
+    """No timer keeps it, and all that belongs to it, until it has been idle long enough."""
+
+    async def timer() -> object:
+        connection, transport = connect(server.asgi(echo))
+        connection.data_received(method + b" /x HTTP/1.1\r\nHost: a\r\n\r\n")
+        while not transport.sent:
+            await asyncio.sleep(0)
+        assert transport.protocol.timeout_keep_alive_task
+        transport.protocol.connection_lost(ConnectionResetError())
+        return transport.protocol.timeout_keep_alive_task
+
+    assert asyncio.run(timer()) is None
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"FROB"])

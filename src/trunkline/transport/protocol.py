@@ -78,6 +78,7 @@ class _Watched(asyncio.Protocol):
     """A mix-in for the protocols of uvicorn: it calls `when_lost` when the connection is lost."""
 
     transport: Any
+    _unset_keepalive_if_required: Callable[[], None]
     when_lost: Callable[[], object]
 
     def eof_received(self) -> None:
@@ -86,6 +87,7 @@ class _Watched(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # uvicorn keeps the timer, and with it the connection, after a reset
         self.when_lost()
 
 
