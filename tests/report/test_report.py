@@ -278,6 +278,9 @@ def test_a_run_that_judged_too_little_is_no_success() -> None:
     spent.stopped = "the budget is spent"
     assert verdict(spent, RUN) == UNPROVEN
     assert "the run did not judge everything: the budget is spent" in text(spent, RUN)
+    early = Report(stopped="the budget is spent", exercised={("listThings", "ids_stay"): "the budget is spent"})
+    early.reach.statuses["listThings", 200] = 1
+    assert shortfall(early, RUN) == "no check was exercised: the budget is spent"
     last = text(spent, RunInfo("acme", complete=False)).splitlines()[-1]
     once = "NOT EXERCISED: the run did not judge everything: the budget is spent; 1 of 2 checks was not exercised"
     assert last == f"verdict       {once} and proves nothing"

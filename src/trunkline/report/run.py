@@ -83,6 +83,8 @@ def shortfall(report: Report, run: RunInfo) -> str:
         if absent := " and ".join(report.not_implemented):
             why = why or f"{absent} {'are' if len(report.not_implemented) > 1 else 'is'} not implemented"
         why = why or "check the token, or name what exists with --param"
+        if not names and report.reach.succeeded:
+            return f"no check was exercised: {why}"
         return f"no success of {' or '.join(names) or 'any operation'} was seen, so little can be judged: {why}"
     if report.stopped:
         return f"the run did not judge everything: {report.stopped}"
