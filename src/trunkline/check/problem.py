@@ -64,4 +64,4 @@ def implied(evidence: Evidence, note: str) -> Evidence:
 
 def disputed(evidence: Evidence) -> Evidence:
     """The evidence for a breach that only one of the two validators sees: no run fails for that."""
-    return Evidence(Grade.CUSTOMARY, evidence.source, "two validators disagree", evidence.read)
+    return evidence.weakest(Evidence(Grade.CUSTOMARY, evidence.source, "two validators disagree", evidence.read))

@@ -13,13 +13,14 @@ import pytest
 import trunkline
 from tests.requests import body_of
 from trunkline import mock
+from trunkline.check.problem import disputed
 from trunkline.check.rules import RULES, judge, secret_values_rule
 from trunkline.contract import bodies
 from trunkline.contract.model import Contract, List
 from trunkline.contract.requests import build_request
 from trunkline.contract.schema import Schemas
 from trunkline.exchange import Exchange, Request, Response
-from trunkline.findings import Grade, Report
+from trunkline.findings import Evidence, Grade, Report
 from trunkline.mock.loader import Vendor
 
 RULES_WITH_SECRETS = (*RULES, secret_values_rule({"a-secret-of-the-fixture": "password"}))
@@ -329,3 +330,10 @@ def test_a_request_that_one_validator_accepts_fails_no_run(
     assert [(finding.rule, finding.evidence.grade is Grade.CUSTOMARY) for finding in of_rule] == found
     disputed = [finding.message for finding in of_rule if finding.evidence.grade is Grade.CUSTOMARY]
     assert all(message.startswith("jsonschema-rs refuses a request and jsonschema accepts it") for message in disputed)
+
+
+@pytest.mark.parametrize("grade", Grade)
+def test_a_disputed_decision_is_still_a_decision(grade: Grade) -> None:
+    """Nothing is reported on our own decision, and no run fails where the validators disagree."""
+    found = disputed(Evidence(grade, "https://docs.example.com/list")).grade
+    assert found is (grade if grade.rank > Grade.CUSTOMARY.rank else Grade.CUSTOMARY)
