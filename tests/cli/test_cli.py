@@ -267,6 +267,7 @@ ERRORS = {
     ("validate", "{vendor}", "a", "b", "c"): "'a' is neither a file nor an operation of",
     ("validate", "{vendor}", ""): "the source has no name",
     ("validate", "telepath", "/dev/null", "listTrunks"): "'listTrunks' is an operation, not a file; name operations ",
+    ("validate", "{vendor}", "http://h/v1/x"): "'http://h/v1/x' is an address, not a file; --live with --url asks it",
     ("validate", "{vendor}", "frob", "-"): "'frob' is neither a file nor an operation of",
     ("validate", "{vendor}", "--operation", "frob", "-"): "'frob' is not an operation of",
     ("validate", "{vendor}", "not/there"): "trunkline: 'not/there' cannot be read: there is no such file",
@@ -359,7 +360,10 @@ def test_a_wrong_file_name_is_shown_without_a_credential(
 ) -> None:
     """It is redacted as any other text."""
     _, _, err = run(*(argument.replace("{vendor}", VENDORS[0]) for argument in command), name)
-    assert sentence(err) == f"trunkline: {shown!r} cannot be read: there is no such file\n"
+    reason = "cannot be read: there is no such file"
+    if command[0] == "validate" and name.startswith("https://"):
+        reason = "is an address, not a file; --live with --url asks it"
+    assert sentence(err) == f"trunkline: {shown!r} {reason}\n"
 
 
 @pytest.mark.parametrize("arguments", LONG_ARGUMENTS, ids=[" ".join(arguments)[:24] for arguments in LONG_ARGUMENTS])

@@ -345,7 +345,7 @@ def test_a_state_file_is_reset(run: Run, tmp_path: Path) -> None:
             Client(VENDORS[name], mock.from_vendor(VENDORS[name], storage=state)).created("user-1")
         code, _, err = run("--state", str(path))
         assert code == 2
-        assert "is in use by another process; stop it, or ask a running server with `trunkline reset --url`" in err
+        assert "in use by another process; stop that, or name another file; `trunkline reset --url` resets a" in err
     assert run("acme", "--state", str(path))[0] == 2
     assert run(ALL[0], "--state", str(path)) == (0, f"reset {ALL[0]} in {path}\n", "")
     assert run(ALL[0], "--state", str(path)) == (0, f"nothing to reset: {path} has no such state\n", "")

@@ -518,7 +518,7 @@ def test_a_read_only_file_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch
 def test_one_file_has_one_server(vendor: Vendor, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A second process, or a second storage in the same one, is refused and pointed to `trunkline reset --url`."""
     with kept(path, vendor) as (state, _):
-        with pytest.raises(UsageError, match="is in use by another process; stop it, or ask a running server"):
+        with pytest.raises(UsageError, match="is in use by another process; stop that, or name another file; "):
             storage.from_file(path)
         command = [sys.executable, "-m", "trunkline.cli", "serve", "--port", "0", "--state", str(path)]
         run = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -76,6 +76,8 @@ def _operations_and_sources(contract: Contract, rest: tuple[str, ...]) -> tuple[
     sources = rest[len(operations) :]
     if late := next((name for name in sources if name in names and not Path(name).exists()), ""):
         raise UsageError(f"{late!r} is an operation, not a file; name operations before the sources")
+    if address := next((name for name in sources if name.startswith(("http://", "https://"))), ""):
+        raise UsageError(f"{address!r} is an address, not a file; --live with --url asks it")
     if not operations and len(rest) > 1 and rest[0] != "-" and not Path(rest[0]).exists():
         raise UsageError(
             f"{rest[0]!r} is neither a file nor an operation of {contract.vendor}; there are: {', '.join(names)}"

@@ -39,7 +39,7 @@ STATE = FileFormat(
         )""",
     ),
     use_another="name another file, or one that does not exist yet",
-    in_use="stop it, or ask a running server with `trunkline reset --url`",
+    in_use="stop that, or name another file; `trunkline reset --url` resets a running server",
     damaged="restore a copy, or delete it to start with the fixtures",
     unwritten="nothing was changed",
 )
