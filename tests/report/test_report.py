@@ -222,6 +222,20 @@ def test_several_requests_of_which_one_writes_are_a_script() -> None:
     assert "#!/bin/sh" not in text(reading, run)
 
 
+def test_the_summary_tells_findings_of_one_rule_and_place_apart() -> None:
+    """By what was seen, which is in the report in full; a finding with a place of its own is told by that."""
+    alike = [finding(contract=f"schemas/acme/trunk.json#/{name}", seen=f"200 for {name}=" + "1" * 80) for name in "ab"]
+    others = [finding(at=f"body/trunks/0/{name}") for name in "cdef"]
+    lines = [plain(line) for line in summary_lines(report(*alike, *others), RUN)]
+    assert lines[0] == f"finding       documented body_matches_schema listThings at {alike[0].at}, seen 200 for a=" + (
+        "1" * 49 + "…, once"
+    )
+    assert lines[1].startswith(
+        f"finding       documented body_matches_schema listThings at {alike[0].at}, seen 200 for b="
+    )
+    assert lines[2] == "finding       documented body_matches_schema listThings at body/trunks/0/c, once"
+
+
 def test_the_verdict_follows_from_strictness_and_from_what_was_exercised() -> None:
     """A run that exercised nothing is not a success."""
     assert verdict(report(), RUN) == KEPT

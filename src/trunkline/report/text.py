@@ -5,10 +5,11 @@ A line has a style for each of its pieces, and neither color nor width: `termina
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from trunkline.findings import MOST_SOURCES, Finding, Reading, Report
+from trunkline.findings import MOST_SOURCES, Finding, Reading, Report, truncate
 from trunkline.redaction import printable
 from trunkline.report import titles
 from trunkline.report.run import (
@@ -32,6 +33,8 @@ _FEW_PLACES = 20
 """The number of places without a judgment that the summary lists."""
 _FEW_FINDINGS = 5
 """The summary repeats the findings only if there are more than these: fewer are still on the screen, in full."""
+_LONGEST_SEEN = 60
+"""The length of what was seen in the summary, where it tells findings of one rule and place apart."""
 
 COMMAND = "none"
 """The style of a command: it looks like other text, and is never wrapped, so that it can be copied."""
@@ -107,9 +110,12 @@ def summary_lines(report: Report, run: RunInfo) -> Iterator[Line]:
 def _findings(report: Report, run: RunInfo) -> Iterator[Line]:
     if len(report.findings) <= _FEW_FINDINGS:
         return
+    alike = Counter((finding.rule, finding.operation, finding.at) for finding in report.findings)
     for finding in report.findings:
         title, style = _title(finding, run)
         place = f" at {finding.at}" if finding.at else ""
+        if alike[finding.rule, finding.operation, finding.at] > 1 and finding.seen:
+            place += f", seen {truncate(finding.seen, _LONGEST_SEEN)}"
         text = f"{finding.evidence.grade} {finding.rule} {finding.operation}{place}, {_times(finding.count)}"
         yield row(title, text, style)
 
