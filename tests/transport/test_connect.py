@@ -5,8 +5,10 @@ The same words mean the same target, and no sentence quotes a credential.
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +135,27 @@ def test_an_application_is_imported_from_the_current_directory(vendor: Vendor, m
     for parameter, value in known_parameters(vendor).items():
         path = path.replace(f"{{{parameter}}}", value)
     assert ask(aimed, path) == 200
+
+
+def test_an_application_goes_on_with_its_own_random_numbers(
+    vendor: Vendor, module: Any, request: pytest.FixtureRequest
+) -> None:
+    """Hypothesis seeds them for each example: ids that the application makes would come again."""
+    request.addfinalizer(partial(random.setstate, random.getstate()))
+    name = module(
+        "import random\nrandom.seed(1)\n"
+        "async def app(scope, receive, send):\n"
+        "    await send({'type': 'http.response.start', 'status': random.randrange(200, 600), 'headers': []})\n"
+        "    await send({'type': 'http.response.body', 'body': b''})\n"
+    )
+    aimed = connect(vendor, app=f"{name}:app", environ=EMPTY)
+    statuses = set()
+    for _ in range(3):
+        random.seed(0)
+        seeded = random.getstate()
+        statuses.add(ask(aimed, "/"))
+        assert random.getstate() == seeded
+    assert len(statuses) == 3
 
 
 def test_a_directory_that_is_gone_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

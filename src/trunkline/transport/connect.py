@@ -96,7 +96,7 @@ def connect(
         target = live = targets.http(url, timeout=timeout)
         base = live.base
     elif app is not None:
-        target = targets.wrap(import_application(app), base=base_path, timeout=timeout)
+        target = targets.with_own_random(targets.wrap(import_application(app), base=base_path, timeout=timeout))
         base = f"{IN_PROCESS}{base_path}"
     else:
         target, base = mock.from_vendor(vendor), f"{MOCK}{base_path}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 import re
 import threading
 import time
@@ -35,6 +36,7 @@ __all__ = [
     "recorded",
     "throttled",
     "waiting_out_429",
+    "with_own_random",
     "wrap",
 ]
 
@@ -53,6 +55,26 @@ def checked(target: Target, judge: Callable[[Exchange], None]) -> Target:
         response = target(request)
         judge(Exchange(request, response))
         return response
+
+    return ask
+
+
+def with_own_random(target: Target) -> Target:
+    """A target in this process that goes on with its own random numbers, whatever seeds them between its answers.
+
+    Hypothesis does, before each example: an application that makes ids with `random` would make the same ones again.
+    """
+    own = random.getstate()
+
+    def ask(request: Request) -> Response:
+        nonlocal own
+        others = random.getstate()
+        random.setstate(own)
+        try:
+            return target(request)
+        finally:
+            own = random.getstate()
+            random.setstate(others)
 
     return ask
 
