@@ -415,6 +415,43 @@ def test_a_host_that_does_not_answer_is_given_up(passing: Running, monkeypatch: 
     assert b"did not begin to answer within" in answer
 
 
+@pytest.mark.slow
+def test_a_host_that_gets_a_long_upload_is_not_given_up(passing: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The minute begins anew with each part of the body."""
+    monkeypatch.setattr(forwarding, "_ANSWER", 1)
+
+    def answer(connection: socket.socket) -> None:
+        received = b""
+        while not received.endswith(b"xxxx") and (data := connection.recv(1000)):
+            received += data
+        connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with scripted(answer) as far:
+        message = asking(far, "Connection: close", "Content-Length: 4", method="POST")
+        with passing.connected(message) as client:
+            for _ in range(4):
+                time.sleep(0.4)
+                client.sendall(b"x")
+            assert everything(client).startswith(b"HTTP/1.1 204 ")
+
+
+def test_a_host_may_answer_while_the_body_comes(passing: Running) -> None:
+    """Each side gets the parts of the other as they are sent."""
+
+    def repeat(connection: socket.socket) -> None:
+        while b"\r\n\r\n" not in connection.recv(1000):
+            pass
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n")
+        for _ in range(3):
+            connection.sendall(connection.recv(1))
+
+    with scripted(repeat) as far, passing.connected(asking(far, "Content-Length: 3", method="POST")) as client:
+        assert head(client).startswith(b"HTTP/1.1 200 ")
+        for part in (b"a", b"b", b"c"):
+            client.sendall(part)
+            assert client.recv(10) == part
+
+
 def test_fields_of_one_connection_are_not_passed_on(passing: Running) -> None:
     """In both directions, with those that `Connection` names; and an answer has one date, that of its origin."""
     date = b"Date: Mon, 01 Jan 2024 00:00:00 GMT"

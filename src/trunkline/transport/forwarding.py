@@ -1,4 +1,8 @@
-"""Pass a request on to another host, and its answer back as it comes, without a thread and without a bound on size."""
+"""Pass a request on to another host, and its answer back as it comes, without a thread and without a bound on size.
+
+h11 reads and writes the messages: httpcore, which `transport.upstream` uses, reads no answer before it has sent the whole
+request.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ _T = TypeVar("_T")
 _REACH = 10
 """Seconds for reaching a host."""
 _ANSWER = 60
-"""Seconds until an answer begins."""
+"""Seconds until an answer begins, after the last part of the request."""
 _READ = 1 << 16
 STATUSES = range(200, 600)
 """The statuses that can be passed back."""
@@ -66,6 +70,7 @@ async def forward(scope: Message, receive: Receive, send: Send, *, host: str, po
     """
     reader, writer = await reached(asyncio.open_connection(host, port, ssl=tls or None), place)
     http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+    deadline = asyncio.timeout(_ANSWER)
     tasks: list[asyncio.Task[None]] = []
     try:
         if is_itself(writer.transport, scope["server"]):
@@ -73,7 +78,10 @@ async def forward(scope: Message, receive: Receive, send: Send, *, host: str, po
         writer.write(http.send(_request(scope)) or b"")
         tasks += map(
             asyncio.create_task,
-            (_send_body(receive, http, writer), _send_back(http, reader, scope, receive, send, place)),
+            (
+                _send_back(http, reader, scope, receive, send, place, deadline),
+                _send_body(receive, http, writer, deadline),
+            ),
         )
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -90,8 +98,10 @@ def _request(scope: Message) -> h11.Request:
     return h11.Request(method=scope["method"], target=scope["raw_path"] + query, headers=headers)
 
 
-async def _send_body(receive: Receive, http: h11.Connection, writer: asyncio.StreamWriter) -> None:
-    """Send the body of the request, and return when the client has gone."""
+async def _send_body(
+    receive: Receive, http: h11.Connection, writer: asyncio.StreamWriter, deadline: asyncio.Timeout
+) -> None:
+    """Send the body of the request, and return when the client has gone. Each part puts off the deadline."""
     has_more = True
     with suppress(OSError, h11.LocalProtocolError):  # the host may answer before it has read everything
         while has_more and (message := await receive())["type"] == "http.request":
@@ -99,14 +109,22 @@ async def _send_body(receive: Receive, http: h11.Connection, writer: asyncio.Str
             writer.write(http.send(h11.Data(message["body"])) or b"")
             writer.write(b"" if has_more else http.send(h11.EndOfMessage()) or b"")
             await writer.drain()
+            if http.their_state is h11.SEND_RESPONSE and not deadline.expired():
+                deadline.reschedule(asyncio.get_running_loop().time() + _ANSWER)
     await until_gone(receive)
 
 
 async def _send_back(
-    http: h11.Connection, reader: asyncio.StreamReader, scope: Message, receive: Receive, send: Send, place: str
+    http: h11.Connection,
+    reader: asyncio.StreamReader,
+    scope: Message,
+    receive: Receive,
+    send: Send,
+    place: str,
+    deadline: asyncio.Timeout,
 ) -> None:
     try:
-        async with asyncio.timeout(_ANSWER):
+        async with deadline:
             while not isinstance(head := await _next_event(http, reader), h11.Response):
                 pass
     except TimeoutError:
