@@ -1,7 +1,7 @@
 """Pass a request on to another host, and its answer back as it comes, without a thread and without a bound on size.
 
-h11 reads and writes the messages: httpcore, which `transport.upstream` uses, reads no answer before it has sent the whole
-request.
+h11 reads and writes the messages: httpcore, which `transport.upstream` uses, reads no answer before it has sent all of
+the request.
 """
 
 from __future__ import annotations
