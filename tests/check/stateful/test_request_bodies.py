@@ -103,6 +103,25 @@ def test_each_flaw_is_one_that_the_contract_refuses(vendor: str) -> None:
                 assert bool(reasons_to_refuse(operation.contract, request)) is has_reason, flaw.name
 
 
+@each_vendor
+def test_the_wrong_text_of_a_secret_is_that_of_no_other_input(vendor: str) -> None:
+    """A secret is redacted wherever it occurs: a finding about another input could not show what was sent."""
+    contract = LOADED[vendor].contract
+    operations = [operation for found in resource_operations(contract) for operation in found.writers]
+    sent = [flaw.apply({}) for operation in operations for flaw in flaws(operation)]
+    pairs = [pair for values in sent if isinstance(values, dict) for pair in values.items()]
+    secret, other = (
+        {
+            str(value).strip("[']")
+            for name, value in pairs
+            if (name in contract.secrets) is is_secret and "!" in str(value)
+        }
+        for is_secret in (True, False)
+    )
+    assert secret
+    assert not any(one.endswith(two) or two.endswith(one) for one in secret for two in other)
+
+
 @pytest.mark.parametrize(
     ("vendor", "read_only"),
     [

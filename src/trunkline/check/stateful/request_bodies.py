@@ -296,7 +296,8 @@ def _with(name: str, wrong: Json, values: Values) -> Values:
 def _invalid_values(input_: Input) -> list[tuple[str, Json]]:
     """Values that the schema of an input does not allow: `[("too long", "xxx..."), ...]`."""
     schema = input_.schema.content
-    text = f"{input_.type} of the wrong form!"
+    # what a secret input gets is redacted wherever it occurs
+    text = "no secret is like this!" if input_.secret else f"{input_.type} of the wrong form!"
     found: list[tuple[str, Json]] = [
         ("null", None),
         ("of another type", 12345 if input_.type == "string" else text),
