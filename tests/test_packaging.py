@@ -97,7 +97,8 @@ def test_the_wheel_contains_the_data_and_no_other(built: Built) -> None:
     """`_data` in the wheel contains the files of the folders, byte for byte, and nothing else."""
     shipped = {name.removeprefix(DATA): body for name, body in built.wheel.items() if name.startswith(DATA)}
     wanted = data_files()
-    assert shipped == {name: wanted[name] for name in wanted if not re.fullmatch(r"docs/.*(?<!\.md)", name)}
+    wanted = {name: wanted[name] for name in wanted if not re.fullmatch(r"docs/.*(?<!\.md)", name)}
+    assert shipped == {"README.md": (ROOT / "README.md").read_bytes(), **wanted}
 
 
 def test_the_sdist_contains_the_data_and_no_other(built: Built) -> None:

@@ -21,10 +21,11 @@ NAMED = sorted(
 
 
 def test_every_page_is_listed_with_its_title(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line for each file in docs/."""
+    """One line for the README, and for each file in docs/."""
     assert run(["docs"]) == 0
     out = capsys.readouterr().out
-    assert [line.split()[0] for line in out.splitlines()] == sorted(path.stem for path in ROOT.glob("docs/*.md"))
+    pages = sorted(path.stem for path in ROOT.glob("docs/*.md"))
+    assert [line.split()[0] for line in out.splitlines()] == ["README", *pages]
     assert re.search(r"^mock +The mock server$", out, re.MULTILINE)
 
 
@@ -48,7 +49,7 @@ def test_a_section_ends_before_the_next_one(capsys: pytest.CaptureFixture[str]) 
     ("name", "sentence"),
     [
         ("moc", "there is no page 'moc'; did you mean mock?"),
-        ("../README", "there is no page '../README'; there are: architecture, "),
+        ("nothing", "there is no page 'nothing'; there are: README, architecture, "),
         ("mock#fault", "mock has no section 'fault'; did you mean faults?"),
     ],
 )

@@ -61,7 +61,7 @@ def complete_check(_context: Context, _parameter: Parameter, beginning: str) -> 
 
 def complete_page(_context: Context, _parameter: Parameter, beginning: str) -> list[CompletionItem]:
     """The pages of the documentation."""
-    return _items(sorted(path.stem for path in folders.docs().glob("*.md")), beginning)
+    return _items(folders.pages(), beginning)
 
 
 def completer(row: Option) -> _Complete:

@@ -20,14 +20,14 @@ _HEADING = re.compile(r"(#+) (.+)")
 
 def docs(_settings: Settings, name: str | None) -> int:
     """List the pages, or print one ("mock"), or a section of it ("mock#faults")."""
-    pages = {path.stem: path for path in sorted(folders.docs().glob("*.md"))}
+    pages = folders.pages()
     if name is None:
         width = max(map(len, pages))
         for page, path in pages.items():
             click.echo(f"{page:{width}}  {_title(path)}")
         return SUCCESS
     page, _, anchor = name.partition("#")
-    page = page.removeprefix("docs/").removesuffix(".md")
+    page = page.removeprefix("../").removeprefix("docs/").removesuffix(".md")
     if page not in pages:
         raise UsageError(f"there is no page {page!r}{way_out(page, pages)}")
     text = pages[page].read_text("utf-8")

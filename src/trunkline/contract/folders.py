@@ -28,9 +28,9 @@ def roots() -> tuple[Path, ...]:
     return own, Path(more)
 
 
-def docs() -> Path:
-    """The folder with the pages of the documentation."""
-    return _own() / "docs"
+def pages() -> dict[str, Path]:
+    """The pages of the documentation by name: `{"README": .../README.md, "mock": .../docs/mock.md}`."""
+    return {path.stem: path for path in (_own() / "README.md", *sorted((_own() / "docs").glob("*.md")))}
 
 
 def names() -> tuple[str, ...]:

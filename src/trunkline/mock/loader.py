@@ -138,7 +138,7 @@ def load(
     Raises `UsageError` for an unknown name, and `DataError` for data that break their format or the contract.
     """
     if name not in names():
-        raise UsageError(f"{name!r} is not a vendor; there are: {', '.join(names())}")
+        raise UsageError(f"{name!r} is not a vendor; there are: {', '.join(names())}; TRUNKLINE_DATA adds your own")
     root = root_of(name)
     strict = root != roots()[0] if lint is None else lint
     vendor = _read(root, name, lint=strict)
