@@ -40,7 +40,6 @@ from trunkline.mock.session import MockSession
 from trunkline.transport import routing, server
 from trunkline.transport.asgi import application
 from trunkline.transport.protocol import MAX_HEAD, ServerConnection
-from trunkline.transport.scope import SERVER_CONNECTION
 
 SCRIPT = """
 import threading
@@ -780,7 +779,6 @@ def test_uvicorn_has_the_parts_that_are_used() -> None:
         assert {"more_body", "response_complete"} <= {*cycle.__init__.__code__.co_names}
     counted = httptools_impl.RequestResponseCycle.__init__.__code__.co_names
     assert {"chunked_encoding", "expected_content_length"} <= {*counted}
-    assert [*signature(HttpToolsProtocol._start_asgi_task).parameters] == ["self", "cycle", "app"]
     assert [*signature(HttpToolsProtocol.on_response_complete).parameters] == ["self"]
     assert "pipeline" in HttpToolsProtocol.__init__.__code__.co_names
 
@@ -884,9 +882,7 @@ def connect(app: Any) -> tuple[ServerConnection, Packets]:
     """A connection to the application, without a socket."""
     config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
     config.load()
-    uvicorn_server, transport = uvicorn.Server(config), Packets()
-    uvicorn_server.server_state.default_headers = [(b"date", b"now")]
-    connection = ServerConnection(uvicorn_server, {})
+    connection, transport = ServerConnection(uvicorn.Server(config), {}), Packets()
     connection.connection_made(transport)
     return connection, transport
 
@@ -922,27 +918,6 @@ def test_requests_are_not_read_without_end_before_their_answers() -> None:
         return [paused[number] for number in (1, 2, 3, 4)]
 
     assert asyncio.run(pauses()) == [True, True, False, False]
-
-
-def test_a_request_that_follows_has_no_part_of_the_answer_before_it() -> None:
-    """The date and the length that an application sets are those of its own answer."""
-
-    async def not_modified(scope: Any, _: object, send: Any) -> None:
-        connection: ServerConnection = scope["state"][SERVER_CONNECTION]
-        connection.set_date(scope["query_string"])
-        await send({"type": "http.response.start", "status": 304, "headers": [(b"content-length", b"5")]})
-        connection.set_length(0)
-        await send({"type": "http.response.body", "body": b""})
-
-    async def answers() -> list[bytes]:
-        connection, transport = connect(not_modified)
-        connection.data_received(b"GET /?1 HTTP/1.1\r\nHost: a\r\n\r\n")
-        transport.protocol.data_received(b"".join(b"GET /?%d HTTP/1.1\r\nHost: a\r\n\r\n" % n for n in (2, 3, 4)))
-        while len(transport.sent) < 4 and not transport.closes:
-            await asyncio.sleep(0)
-        return transport.sent
-
-    assert [answer.partition(b"\r\ndate: ")[2][:1] for answer in asyncio.run(answers())] == [b"1", b"2", b"3", b"4"]
 
 
 @pytest.mark.parametrize("method", [b"GET", b"FROB"])

@@ -42,7 +42,7 @@ async def deliver(
     if wanted.cut and connection is None:
         raise ConnectionError(f"the fault {response.fault} closes the connection, which this server does not show")
     if wanted.skew and connection:
-        connection.set_date(formatdate(time() + wanted.skew, usegmt=True).encode())
+        connection.set_date(scope, formatdate(time() + wanted.skew, usegmt=True).encode())
     if wanted.cut == "in-head" and connection:
         connection.transport.write(_HALF_A_HEAD)
     elif wanted.cut != "before":

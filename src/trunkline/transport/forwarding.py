@@ -135,7 +135,7 @@ async def _send_back(
         raise RequestRefused(502, f"{place} answered with the status {head.status_code}, which HTTP does not have")
     connection = scope["state"][SERVER_CONNECTION]
     for _, date in (field for field in head.headers if field[0] == b"date"):
-        connection.set_date(date)  # which the server would else add
+        connection.set_date(scope, date)  # which the server would else add
     headers = [field for field in _passed_on(head.headers) if field[0] != b"date"]
     await send({"type": "http.response.start", "status": head.status_code, "headers": headers})
     try:

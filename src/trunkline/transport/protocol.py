@@ -77,15 +77,9 @@ class _JoinedWrites:
 class _Watched(asyncio.Protocol):
     """A mix-in for the protocols of uvicorn: it calls `when_lost` when the connection is lost."""
 
-    cycle: Any
     transport: Any
     _unset_keepalive_if_required: Callable[[], None]
     when_lost: Callable[[], object]
-
-    @property
-    def answered(self) -> Any:
-        """The cycle of the request that is being answered, or was last."""
-        return self.cycle
 
     def eof_received(self) -> None:
         self.transport.flush()  # the transport closes, and would drop it
@@ -110,25 +104,11 @@ class _Fast(_Watched, HttpToolsProtocol):
 
     _unread = 0
     """The bytes since the last ones that belong to a body or end a request, within a packet."""
-    _started: Any = None
-    """The cycle with the latest task; `cycle` is that of the last request of a pipeline."""
-
-    @property
-    def answered(self) -> Any:
-        return self._started or self.cycle
-
-    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        self._started = cycle
-        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.pipeline:
             self.flow.pause_reading()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.cycle = self.answered  # uvicorn tells only this one
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         self._unread += len(data)
@@ -186,16 +166,18 @@ class ServerConnection(asyncio.Protocol):
         elif close_unused:
             self.transport.close()
 
-    def set_date(self, date: bytes) -> None:
-        """Give the present answer another `Date`."""
-        cycle = self._chosen.answered
-        cycle.default_headers = [(name, date if name == b"date" else value) for name, value in cycle.default_headers]
+    def set_date(self, scope: Any, date: bytes) -> None:
+        """Give the answer to the request of this scope another `Date`, unless further requests have come."""
+        cycle = self._chosen.cycle
+        if cycle.scope.get("state") is scope["state"]:  # the scope itself may be a copy
+            cycle.default_headers = [
+                (name, date if name == b"date" else value) for name, value in cycle.default_headers
+            ]
 
     def set_length(self, length: int) -> None:
-        """Let the body of the present answer have this length, whatever its fields say: that of a 304 has none."""
-        cycle = self._chosen.answered
-        if hasattr(cycle, "expected_content_length"):  # h11 knows
-            cycle.chunked_encoding, cycle.expected_content_length = False, length
+        """Let the body of the answer have this length, whatever its fields say: that of a 304 has none."""
+        if hasattr(self._chosen.cycle, "expected_content_length"):  # h11 knows
+            self._chosen.cycle.chunked_encoding, self._chosen.cycle.expected_content_length = False, length
 
     def forget(self, when_lost: Callable[[], object]) -> None:
         """Stop calling this function. One that the next request has set stays."""

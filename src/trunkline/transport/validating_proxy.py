@@ -284,7 +284,7 @@ class _ForwardedExchange:
         if verdict is not None and not verdict.reason:
             headers.append((FINDINGS, b"%d" % verdict.count))
         for _, date in (pair for pair in headers if pair[0] == b"date"):
-            connection.set_date(date)  # which the server would else add
+            connection.set_date(scope, date)  # which the server would else add
         headers = [pair for pair in headers if pair[0] != b"date"]
         if scope["http_version"] == "1.0":
             headers = [pair for pair in headers if pair[0] != b"transfer-encoding"]
