@@ -130,6 +130,7 @@ REFUSED = {
     b'{"trunks": [{"id": "a"': "it looks cut off .Expecting ',' delimiter at line 1, column 23.; record it again",
     b"[[": "it looks cut off .Expecting value at line 1, column 3.; record it again",
     b"[" * 9999: "it looks cut off .it is nested too deeply to be read.; record it again",
+    b'{"a": 1 {"b": 2}}': "it is not JSON .Expecting ',' delimiter at line 1, column 9.; record it again",
     b'{"a": NaN}': "it is not JSON .NaN is not a JSON number.*; record it again",
     b"<!DOCTYPE html><html></html>": f"neither the output of curl -i nor JSON .Expecting value.*{CURL_I}",
     b"GET /v1/trunks HTTP/1.1\r\n\r\n": f"neither the output of curl -i nor JSON .*{CURL_I}",

@@ -130,7 +130,7 @@ def _json(stream: Stream, name: str, start: int) -> Iterator[Piece | Entry]:
     except UsageError:
         if not stream.keeps:
             raise
-        members.clear()  # its reader says what is wrong
+        line = 0  # so it is not read by lines: its reader says what is wrong
     if not stream.keeps:
         return
     lines = next((lines for needed, lines in _LINES.items() if needed <= members), None)
