@@ -383,12 +383,10 @@ def ratio(pairs: Sequence[tuple[float, float]]) -> float:
     return statistics.median(pair[1] for pair in pairs) / statistics.median(pair[0] for pair in pairs)
 
 
-def median(
-    name: str, values: Sequence[float], unit: str, *, at_least: float | None = None, at_most: float | None = None
-) -> Measure:
+def median(name: str, values: Sequence[float], unit: str, *, at_most: float | None = None) -> Measure:
     """The values' median, with the quartiles as spread."""
     lower, middle, upper = statistics.quantiles(values, n=4, method="inclusive")
-    return Measure(name, middle, unit, at_least, at_most, (lower, upper))
+    return Measure(name, middle, unit, at_most=at_most, spread=(lower, upper))
 
 
 def share(name: str, costs: Sequence[tuple[float, float]], *, at_least: float | None = None) -> Measure:

@@ -191,10 +191,7 @@ _SIMILAR = [
 def test_a_query_like_an_earlier_one_has_its_own_answer(vendor: Vendor, first: str, second: str) -> None:
     """The remembered answer to the first query is that to the second only where it is the right one."""
     requests = [list_request(vendor, query=query) for query in (first, second)]
-    target, fresh = (
-        mock.from_vendor(vendor, clock=Clock()),
-        mock.from_vendor(vendor, clock=Clock()),
-    )
+    target, fresh = mock.from_vendor(vendor, clock=Clock()), mock.from_vendor(vendor, clock=Clock())
     for request in requests:
         assert target.read(read_key(request)) == fresh.answer(request)
 

@@ -772,7 +772,8 @@ def test_uvicorn_has_the_parts_that_are_used() -> None:
     assert [*signature(HttpToolsProtocol.send_400_response).parameters] == ["self", "msg"]
     assert [*signature(HttpToolsProtocol.on_body).parameters] == ["self", "body"]
     assert [*signature(HttpToolsProtocol.on_message_complete).parameters] == ["self"]
-    assert [*signature(FlowControl.resume_reading).parameters] == ["self"]
+    for change in (FlowControl.pause_reading, FlowControl.resume_reading):
+        assert [*signature(change).parameters] == ["self"]
     assert "write_paused" in FlowControl.__init__.__code__.co_names
     for cycle in (httptools_impl.RequestResponseCycle, h11_impl.RequestResponseCycle):
         assert {"scope", "default_headers"} <= signature(cycle).parameters.keys()

@@ -139,7 +139,6 @@ class ServerConnection(asyncio.Protocol):
     def __init__(self, server: uvicorn.Server, state: dict[str, Any]) -> None:
         self._server = server
         self._state = state
-        """The `state` of the scopes of its requests."""
         self._chosen: Any = None
         self._cycle: Any = None
         self._waits_since: float | None = None

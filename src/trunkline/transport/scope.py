@@ -1,4 +1,4 @@
-"""The types of ASGI, the keys that the server adds to the scope of a request, and the client that goes."""
+"""The types of ASGI, the keys that the server adds to a request's scope, and how a client that leaves is noticed."""
 
 from __future__ import annotations
 

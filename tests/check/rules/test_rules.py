@@ -328,8 +328,8 @@ def test_a_request_that_one_validator_accepts_fails_no_run(
     judged = [*judge(operation, Exchange(request, Response(status, (), b"{}")))]
     of_rule = [finding for finding in judged if finding.rule in ("refuses_invalid", "refusal_is_documented")]
     assert [(finding.rule, finding.evidence.grade is Grade.CUSTOMARY) for finding in of_rule] == found
-    disputed = [finding.message for finding in of_rule if finding.evidence.grade is Grade.CUSTOMARY]
-    assert all(message.startswith("jsonschema-rs refuses a request and jsonschema accepts it") for message in disputed)
+    notes = [finding.message for finding in of_rule if finding.evidence.grade is Grade.CUSTOMARY]
+    assert all(message.startswith("jsonschema-rs refuses a request and jsonschema accepts it") for message in notes)
 
 
 @pytest.mark.parametrize("grade", Grade)
