@@ -1,7 +1,8 @@
-"""The folders with the data of vendors, and with the documentation. It imports little: every pytest run imports it.
+"""The folders with the data of vendors, and with the documentation.
 
-In a wheel they are in `trunkline/_data`, in a checkout in its top folder. `TRUNKLINE_DATA` names one more folder
-with `schemas/` and `fixtures/`, for your own vendors; an empty value names none.
+This module imports little, since every pytest run imports it. In a wheel the folders are in `trunkline/_data`, in a
+checkout in its top folder. `TRUNKLINE_DATA` names one more folder with `schemas/` and `fixtures/`, for your own
+vendors; an empty value names none.
 """
 
 from __future__ import annotations
