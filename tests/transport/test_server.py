@@ -904,6 +904,25 @@ def test_a_response_is_sent_in_one_packet(method: bytes) -> None:
     assert response.endswith(b"\r\n\r\n" if method == b"HEAD" else b', "/x", "", ""]')
 
 
+def test_nothing_is_sent_on_a_connection_that_has_closed_in_the_meantime() -> None:
+    """The transport of uvloop raises an error then."""
+
+    async def sent() -> list[bytes]:
+        async def close(_: object, __: object, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+            transport.closes = True
+            await send({"type": "http.response.body", "body": b"ok"})
+
+        connection, transport = connect(close)
+        connection.data_received(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert transport.closes
+        return transport.sent
+
+    assert asyncio.run(sent()) == []
+
+
 def test_requests_are_not_read_without_end_before_their_answers() -> None:
     """The server reads on when the last of the requests that came at once is being answered."""
 

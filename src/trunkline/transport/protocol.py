@@ -50,8 +50,8 @@ class _JoinedWrites:
     def write(self, data: bytes) -> None:
         """Hold the data until the next write, at most until the next turn of the event loop."""
         if self._held is not None:
-            held, self._held = self._held, None
-            self._transport.write(b"".join((held, data)))
+            self._held += data
+            self.flush()
         elif data:
             self._held = data
             self._call_soon(self.flush)
