@@ -222,7 +222,7 @@ COMMANDS = (
         """List the scenarios of faults that a mock can play, or show one, SCENARIO.
 
         Each says what happens, and what a good client does. The option --scenario of `trunkline serve` plays one.
-        `trunkline docs mock#faults` explains faults of your own.
+        `trunkline docs mock faults` explains faults of your own.
         """,
         click.Argument(["name"], required=False, metavar="[SCENARIO]", shell_complete=complete_scenario),
         example="trunkline faults lost-answer",
@@ -253,12 +253,13 @@ COMMANDS = (
     command(
         "docs",
         "Show a page of the documentation.",
-        """Show PAGE of the documentation, such as mock, or a section of it, such as mock#faults.
+        """Show PAGE of the documentation, such as mock, or one SECTION of it, such as faults.
 
-        Without PAGE, all pages are listed.
+        A section is named as in links: `trunkline docs plugin the-marker`. Without PAGE, all pages are listed.
         """,
         click.Argument(["name"], required=False, metavar="[PAGE]", shell_complete=complete_page),
-        example="trunkline docs mock#faults",
+        click.Argument(["section"], required=False, metavar="[SECTION]"),
+        example="trunkline docs mock faults",
     ),
 )
 """Every command, in the order of `trunkline --help`."""

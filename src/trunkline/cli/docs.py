@@ -18,8 +18,8 @@ _FENCE = re.compile(r"^\s*```")
 _HEADING = re.compile(r"(#+) (.+)")
 
 
-def docs(_settings: Settings, name: str | None) -> int:
-    """List the pages, or print one ("mock"), or a section of it ("mock#faults")."""
+def docs(_settings: Settings, name: str | None, section: str | None) -> int:
+    """List the pages, or print one ("mock"), or a section of it ("mock", "faults"; also "mock#faults")."""
     pages = folders.pages()
     if name is None:
         width = max(map(len, pages))
@@ -27,6 +27,7 @@ def docs(_settings: Settings, name: str | None) -> int:
             click.echo(f"{page:{width}}  {_title(path)}")
         return SUCCESS
     page, _, anchor = name.partition("#")
+    anchor = section or anchor
     page = page.removeprefix("../").removeprefix("docs/").removesuffix(".md")
     if page not in pages:
         raise UsageError(f"there is no page {page!r}{way_out(page, pages)}")

@@ -226,7 +226,7 @@ class Guard:
         if listener := self._listeners.get(name):
             way = way or "through a proxy, or with a resolver that is not Python"
             past = f"past the mock of {listener.vendor}"
-            advice = "`trunkline docs plugin#hosts-that-are-hard-coded` says what can be intercepted"
+            advice = "`trunkline docs plugin hosts-that-are-hard-coded` says what can be intercepted"
             sentence = f"{self._test} would reach {listener.host} {past}, {way}; {advice}"
         else:
             vendor = self._vendors[name]

@@ -305,7 +305,7 @@ class Settings:
     fault: tuple[str, ...] = option(
         _text("FAULT"),
         "serve",
-        "Set a fault, such as 'listTrunks: 503 x2' (trunkline docs mock#faults); can be repeated.",
+        "Set a fault, such as 'listTrunks: 503 x2' (trunkline docs mock faults); can be repeated.",
         (),
     )
     faults: str | None = option(FILE, "serve", "A TOML file with a list of faults.")

@@ -351,7 +351,7 @@ def reason_and_steps(error: msgspec.ValidationError) -> tuple[str, list[str]]:
     match = _PLACE.fullmatch(str(error))
     reason, place = (match[1], match[2] or "$") if match else (str(error), "$")
     if unknown := _UNKNOWN.fullmatch(reason):
-        meant = suggestion(unknown[1], FIELDS) or "; `trunkline docs mock#faults` lists the keys of a fault"
+        meant = suggestion(unknown[1], FIELDS) or "; `trunkline docs mock faults` lists the keys of a fault"
         reason = f"there is no {unknown[1][:40]!r}{meant}"
     elif reason.startswith("Invalid enum value"):
         reason = f"it is none of: {', '.join(get_args(Cut))}"
