@@ -693,7 +693,10 @@ def test_each_reason_of_a_failed_handshake_is_logged_once(proxy: Running, caplog
 def test_a_proxy_ends_at_once(loop: str, authority: tls.Authority) -> None:
     """Though clients hold tunnels, in the handshake, before a request, and to other hosts, or wait for such a host."""
 
-    def wait(connection: socket.socket) -> None:
+    reached = threading.Semaphore(0)
+
+    def wait(_: socket.socket) -> None:
+        reached.release()
         far.over.wait(10)
 
     before = {*threading.enumerate()}
@@ -704,6 +707,8 @@ def test_a_proxy_ends_at_once(loop: str, authority: tls.Authority) -> None:
                 assert head(client).startswith(b"HTTP/1.1 200 ")
             clients.enter_context(found.tunnel())
             clients.enter_context(found.connected(asking(far)))
+            for _ in range(2):  # the tunnel, and the request
+                assert reached.acquire(timeout=10)
             begin = time.perf_counter()
         assert time.perf_counter() - begin < 2
         assert isinstance(far, Scripted)
