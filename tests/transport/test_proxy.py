@@ -692,7 +692,6 @@ def test_each_reason_of_a_failed_handshake_is_logged_once(proxy: Running, caplog
 
 def test_a_proxy_ends_at_once(loop: str, authority: tls.Authority) -> None:
     """Though clients hold tunnels, in the handshake, before a request, and to other hosts, or wait for such a host."""
-
     reached = threading.Semaphore(0)
 
     def wait(_: socket.socket) -> None:

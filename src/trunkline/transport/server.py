@@ -186,6 +186,7 @@ class _Server:
         finally:
             self._is_ending.set()
             self._end.set()
+            await asyncio.sleep(0)  # a client that has just arrived is taken: cancelling would lose its socket
             for waiting in (*tasks[:2], self._arrival):
                 waiting.cancel()
             await asyncio.wait(tasks)
