@@ -275,7 +275,7 @@ MISTAKES = {
     "quiet = 1": "quiet in {file} is not true or false",
     'param = "a=b"': "param in {file} is not a list; each item should be a name, an equals sign and *",
     "param = [1]": "an item of param in {file} is not a name, an equals sign and *",
-    "[serve]": "{file} has an unknown table 'serve'; options are in none: write them at the top",
+    "[serve]": "{file} has an unknown table 'serve'; write options at the top",
     'strictness = "decision"': "strictness in {file} is not documented, implied or customary",
     'token = "hush"': "{file} holds a secret, token, and such a file is easily shared; "
     "set TRUNKLINE_TOKEN, or give token_file (--token-file)",

@@ -44,15 +44,21 @@ def _title(path: Path) -> str:
 def _section(page: str, text: str, anchor: str) -> str:
     """The section with this anchor, its subsections included. Raises `UsageError` if there is none."""
     lines = text.splitlines(keepends=True)
-    levels: dict[int, tuple[int, str]] = {}
-    """By line: the level of a heading, and its anchor as GitHub forms it."""
+    headings: list[tuple[int, int, str]] = []  # line, level, anchor
     in_code = False
     for number, line in enumerate(lines):
         in_code ^= bool(_FENCE.match(line))
-        if not in_code and (heading := _HEADING.match(line)):
-            levels[number] = len(heading[1]), re.sub(r"[^\w\- ]", "", heading[2].lower()).strip().replace(" ", "-")
-    begin = next((number for number, (_, known) in levels.items() if known == anchor), None)
-    if begin is None:
-        raise UsageError(f"{page} has no section {anchor!r}{way_out(anchor, [known for _, known in levels.values()])}")
-    later = (number for number in levels if number > begin and levels[number][0] <= levels[begin][0])
-    return "".join(lines[begin : next(later, len(lines))])
+        if not in_code and (found := _HEADING.match(line)):
+            headings.append((number, len(found[1]), _anchor(found[2])))
+    anchors = [known for _, _, known in headings]
+    if anchor not in anchors:
+        raise UsageError(f"{page} has no section {anchor!r}{way_out(anchor, anchors)}")
+    position = anchors.index(anchor)
+    begin, level, _ = headings[position]
+    end = next((number for number, other, _ in headings[position + 1 :] if other <= level), len(lines))
+    return "".join(lines[begin:end])
+
+
+def _anchor(heading: str) -> str:
+    """The anchor of a heading, as GitHub forms it: `the-marker`."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")

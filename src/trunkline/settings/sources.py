@@ -207,7 +207,7 @@ def _check(path: Path, source: Source) -> None:
 
             if isinstance(value, dict):
                 place = "directly in [tool.trunkline]" if path.name == "pyproject.toml" else "at the top"
-                raise UsageError(f"{path} has an unknown table {key!r}; options are in none: write them {place}")
+                raise UsageError(f"{path} has an unknown table {key!r}; write options {place}")
             meant = suggestion(key, [name for name, other in OPTIONS.items() if other.type not in _SECRETS])
             raise UsageError(f"{path} has an unknown key {key!r}{meant}; `trunkline docs configuration` lists the keys")
         if row.type in _SECRETS:
